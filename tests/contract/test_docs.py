@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import xml.etree.ElementTree as ET
@@ -130,6 +131,7 @@ RULED = (
 """The pages on which each rule names its tests; the threat model names whole files."""
 
 
+@functools.cache
 def names_in(file: Path) -> list[str]:
     """Give the names of the cases in a file, as sentences."""
     text = file.read_text(encoding="utf-8")
@@ -344,11 +346,17 @@ def test_every_annotation_that_works_is_documented_and_no_other_is() -> None:
     }
 
 
+@functools.cache
+def files_of_tests() -> list[Path]:
+    """Give the files that a rule may name."""
+    return [each for each in (ROOT / "tests").rglob("*") if each.suffix in {".py", ".yaml"}]
+
+
 @pytest.mark.parametrize("rule", rules())
 def test_each_rule_names_tests_that_exist(rule: Rule) -> None:
     assert rule.tests, rule.text
     for path, beginning in rule.tests:
-        (file,) = (each for each in (ROOT / "tests").rglob(path.rpartition("/")[2]) if str(each).endswith(f"/{path}"))
+        (file,) = (each for each in files_of_tests() if str(each).endswith(f"/{path}"))
         found = [name for name in names_in(file) if name.startswith(beginning)]
         assert len(found) == 1, f"{path} {beginning}: {found}"
 

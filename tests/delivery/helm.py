@@ -46,6 +46,7 @@ class Helm:
         folders = {"HOME": ".", "HELM_CACHE_HOME": "cache", "HELM_CONFIG_HOME": "config", "HELM_DATA_HOME": "data"}
         environment = {
             "PATH": os.environ["PATH"],
+            "GOGC": "off",  # a process this short collects its garbage by ending
             "KUBECONFIG": str(self.kubeconfig or self.home / "no-kubeconfig"),
             **{name: str(self.home / folder) for name, folder in folders.items()},
         }
@@ -80,7 +81,8 @@ class Helm:
 
 
 def rendered(helm: Helm, *values: str, flags: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Give the objects that the chart makes of files in its ci folder, by their names, and of more flags."""
+    """Give the objects but CRDs that the chart makes of files in its ci folder, by their names, and of more flags."""
+    flags = ("--set=crds.install=false", *flags)
     return documents(helm.template(*flags, values=[CI / f"{name}-values.yaml" for name in values]))
 
 

@@ -32,6 +32,7 @@ each_values = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.gate
 @each_values
 def test_lint_has_nothing_to_say(helm: Helm, values: tuple[Path, ...]) -> None:
     helm.lint(values=values)
@@ -227,6 +228,7 @@ def test_null_takes_away_what_has_no_content_by_default_or_several_keys(
     assert {"Deployment", "NetworkPolicy", "PrometheusRule", "ServiceMonitor"} <= {each["kind"] for each in objects}
 
 
+@pytest.mark.gate
 def test_the_crds_are_those_of_the_repository_with_labels_and_without_a_way_to_be_deleted(helm: Helm) -> None:
     objects = [each for each in documents(helm.template()) if each["kind"] == "CustomResourceDefinition"]
     for each in objects:

@@ -22,6 +22,7 @@ LEASES = ("coordination.k8s.io", "leases")
 SECRETS = ("", "secrets")
 
 
+@pytest.mark.gate
 def test_with_namespaces_it_may_do_in_each_what_it_may_do_in_all_and_nothing_elsewhere(helm: Helm) -> None:
     rights = granted(rendered(helm, flags=["--set=watchNamespaces={shop,billing}"]))
     lease = {right for right in rights if (right.group, right.resource) == LEASES}
@@ -111,6 +112,7 @@ def test_people_get_rights_on_resources_and_not_on_their_status_when_they_are_as
     assert (rule["apiGroups"], sorted(rule["resources"]), set(rule["verbs"])) == ([GROUP], PLURALS, verbs)
 
 
+@pytest.mark.gate
 def test_no_rule_has_a_wildcard_or_lists_secrets(helm: Helm) -> None:
     for path in sorted(CI.glob("*-values.yaml")):
         for each in documents(helm.template(values=[path])):

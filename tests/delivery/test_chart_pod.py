@@ -42,6 +42,7 @@ def test_by_default_every_setting_has_the_operator_s_own_default(helm: Helm) -> 
     assert "env" not in container(rendered(helm))
 
 
+@pytest.mark.gate
 def test_every_setting_arrives(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
     flags = (
         "--set=watchNamespaces={shop,billing}",

@@ -132,32 +132,32 @@ def site(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator
 
 
 def test_crd_and_resources_outlive_upgrade_rollback_uninstall_and_another_release(
-    site: Site, helm: Helm, previous: Path, current: Path
+    site: Site, each_helm: Helm, previous: Path, current: Path
 ) -> None:
-    site.helm(helm, "install", RELEASE, previous)
+    site.helm(each_helm, "install", RELEASE, previous)
     site.await_kind()
     before = site.identities()
     with pytest.raises(KubectlError, match=says('unknown field "spec.')):
         site.apply(comment="new")
 
-    site.helm(helm, "upgrade", RELEASE, current)
+    site.helm(each_helm, "upgrade", RELEASE, current)
     site.await_kind(comment="new")
     assert site.deployments() == f"deployment.apps/{RELEASE}"
-    site.helm(helm, "rollback", RELEASE, "1")
+    site.helm(each_helm, "rollback", RELEASE, "1")
     wait_until(lambda: not site.get("spe/orders", "{.spec.comment}"), "the field to be gone")
-    told = site.helm(helm, "uninstall", RELEASE)
+    told = site.helm(each_helm, "uninstall", RELEASE)
 
     assert "These resources were kept due to the resource policy:\n[CustomResourceDefinition]" in told
     assert site.deployments() == ""
     assert site.identities() == before
-    site.helm(helm, "install", RELEASE, current)
+    site.helm(each_helm, "install", RELEASE, current)
     site.await_kind(comment="new")
-    site.helm(helm, "uninstall", RELEASE)
+    site.helm(each_helm, "uninstall", RELEASE)
     refusal = says("invalid ownership metadata", 'key "meta.helm.sh/release-name" must equal')
     with pytest.raises(HelmError, match=refusal):
-        site.helm(helm, "install", "another", current)
-    site.helm(helm, "install", "another", current, "--take-ownership")
-    site.helm(helm, "upgrade", "another", current)  # and from now on it is its own
+        site.helm(each_helm, "install", "another", current)
+    site.helm(each_helm, "install", "another", current, "--take-ownership")
+    site.helm(each_helm, "upgrade", "another", current)  # and from now on it is its own
     assert site.identities() == before
 
 
@@ -190,12 +190,11 @@ def test_a_crd_that_kubectl_has_applied_is_taken_up_only_if_helm_is_told_to(
         site.helm(helm, "upgrade", "--install", RELEASE, current)
 
     taking: list[str | Path] = [RELEASE, current, "--take-ownership"]
-    if helm.major == 4:
-        with pytest.raises(HelmError, match=CONFLICT):
-            site.helm(helm, "install", *taking)
-        taking.append("--force-conflicts")
-        with pytest.raises(HelmError, match=says("cannot reuse a name that is still in use")):
-            site.helm(helm, "install", *taking)
+    with pytest.raises(HelmError, match=CONFLICT):
+        site.helm(helm, "install", *taking)
+    taking.append("--force-conflicts")
+    with pytest.raises(HelmError, match=says("cannot reuse a name that is still in use")):
+        site.helm(helm, "install", *taking)
     site.helm(helm, "upgrade", "--install", *taking)
 
     site.await_kind(comment="new")

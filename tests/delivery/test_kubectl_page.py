@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from control_plane.process import ServerGroup
     from support.fixtures import StartAtlas
 
-pytestmark = pytest.mark.gate
 
 PAGE = DOCS / "concepts.md"
 SAMPLES = DEPLOY / "samples"

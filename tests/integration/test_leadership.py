@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from support.fixtures import MakeResources, RecordProperty
     from support.resources import Resources
 
-pytestmark = pytest.mark.gate
-
 TERMS = Terms(9.0)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/atlas-endpoints"
 
@@ -163,6 +161,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@pytest.mark.gate
 def test_a_leader_that_is_asked_to_end_hands_over_before_its_lease_expires(
     make_replicas: Callable[[], Replicas], record_property: RecordProperty
 ) -> None:

@@ -135,9 +135,9 @@ def make_namespace(control_plane: ControlPlane) -> Iterator[MakeNamespace]:
 
 def _create_namespace(control_plane: ControlPlane, labels: Mapping[str, str] | None) -> str:
     metadata = {"generateName": "test-", "labels": dict(labels or {})}
-    manifest = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    created = control_plane.kubectl("create", "--filename=-", "--output=jsonpath={.metadata.name}", stdin=manifest)
-    return created.stdout
+    with control_plane.client() as client:
+        answer = client.post("/api/v1/namespaces", json={"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        return str(answer.raise_for_status().json()["metadata"]["name"])
 
 
 def _delete_namespaces(control_plane: ControlPlane, names: list[str]) -> None:
@@ -146,7 +146,7 @@ def _delete_namespaces(control_plane: ControlPlane, names: list[str]) -> None:
     with control_plane.client() as client:  # without kube-controller-manager, what is in a namespace stays
         for name in names:
             _delete_all(client, f"/apis/atlas-endpoints.dev/v1alpha1/namespaces/{name}/serverlessprivateendpoints")
-    control_plane.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *names)
+            client.delete(f"/api/v1/namespaces/{name}")
 
 
 def _delete_all(client: httpx.Client, path: str) -> None:
