@@ -16,6 +16,9 @@ from support.virtual_time import run
 if TYPE_CHECKING:
     from histories.history import History
 
+pytestmark = pytest.mark.timeout(3600, method="thread")
+"""A signal within a replay would be taken for what the operator does, so this one ends the process and says so."""
+
 TOGETHER = 50
 SEEDS: dict[type[History[Any]], tuple[int, int]] = {
     ServerlessHistory: (100, 1000),

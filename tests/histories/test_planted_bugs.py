@@ -13,6 +13,9 @@ from histories.dedicated.history import DedicatedHistory
 from histories.dedicated.mutants import IN_CASES, IN_HISTORIES, Mutant
 from support.virtual_time import run
 
+pytestmark = pytest.mark.timeout(3600, method="thread")
+"""A signal within a replay would be taken for what the operator does, so this one ends the process and says so."""
+
 SEEDS = 300
 """The histories that are played at most until a bug is found."""
 CASES = {each.name: each for each in cases(Path(__file__).parents[1] / "behaviour" / "dedicated", CONSTANTS)}

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from model.environment import Environment
     from support.fixtures import RecordProperty
 
+pytestmark = pytest.mark.timeout(3600, method="thread")
+"""A signal within a replay would be taken for what the operator does, so this one ends the process and says so."""
+
 
 STRIKES = {
     "fault": {("fail", "before"), ("fail", "lost"), ("fail", "after"), ("fail", "late")},

@@ -18,6 +18,9 @@ from model.streams import mutants as streams
 if TYPE_CHECKING:
     from model.mutants import Mutant
 
+pytestmark = pytest.mark.timeout(3600, method="thread")
+"""A signal within a replay would be taken for what the operator does, so this one ends the process and says so."""
+
 MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS, *data_federation.MUTANTS, *regional.MUTANTS, *streams.MUTANTS]
 FURTHER = [
     mutant
