@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from delivery.recorded import KINDS, SERVERLESS, file_of, folder_of, normalised, recorded, text_of
+from delivery.recorded import DEDICATED, KINDS, SERVERLESS, file_of, folder_of, normalised, recorded, text_of
 from delivery.states import LIMITED, NOBODY, STATES, WORKING
 from delivery.subjects import SUBJECTS, place_of, with_services
 from support import kstatus
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from control_plane import ControlPlane
     from support.fixtures import RunOperator, StartAtlas
 
-pytestmark = pytest.mark.gate
-
 Bodies: TypeAlias = "Mapping[tuple[str, str], Future[dict[str, Any]]]"
 """By kind and name of a state."""
 
 ALL = [(kind, name) for kind in KINDS for name in STATES[kind]]
+GATE = DEDICATED
+"""The kind whose states the gate brings about."""
 OPERATORS: dict[str, dict[str, Any]] = {WORKING: {}, LIMITED: {"max_corrections": 1, "sync_interval": "1h"}}
 NEVER = 3600.0
 """Seconds until Atlas goes on from one state of an endpoint to the next: no test takes so long."""
@@ -35,9 +35,14 @@ NEVER = 3600.0
 
 @pytest.fixture(scope="module")
 def bodies(
-    control_plane: ControlPlane, recorder: Recorder, start_atlas: StartAtlas, start_operator: RunOperator
+    request: pytest.FixtureRequest,
+    control_plane: ControlPlane,
+    recorder: Recorder,
+    start_atlas: StartAtlas,
+    start_operator: RunOperator,
 ) -> Iterator[Bodies]:
-    """An object in each state, brought about all at the same time, since each of them mostly waits."""
+    """An object in each state of what is tested, brought about all at the same time, since each of them mostly waits."""
+    tested = {kind for kind in KINDS if any(kind in each.name for each in request.session.items)}
     others = {kind: Recorder(control_plane, SUBJECTS[kind].KIND.names.plural) for kind in KINDS if kind != SERVERLESS}
     recorders = {SERVERLESS: recorder, **others}
     still_atlas = start_atlas(with_services(seed(len(ALL))), transition=NEVER)  # with a project for each state
@@ -61,8 +66,9 @@ def bodies(
         finally:
             env.close()
 
-    with ThreadPoolExecutor(max_workers=len(ALL)) as pool:
-        under_way = {state: pool.submit(bring_about, *state, number) for number, state in enumerate(ALL)}
+    states = [each for each in ALL if each[0] in tested]
+    with ThreadPoolExecutor(max_workers=len(states)) as pool:
+        under_way = {state: pool.submit(bring_about, *state, number) for number, state in enumerate(states)}
     for operator in operators.values():
         operator.stop()
     yield under_way
@@ -70,7 +76,9 @@ def bodies(
         each.stop()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(each, marks=pytest.mark.gate) if each == GATE else each for each in KINDS]
+)
 def test_each_state_has_its_record_and_no_other_has(kind: str, request: pytest.FixtureRequest, bodies: Bodies) -> None:
     if request.config.getoption("--record", default=False):
         texts = {state: text_of(body.result()) for (of, state), body in bodies.items() if of == kind}
@@ -83,7 +91,9 @@ def test_each_state_has_its_record_and_no_other_has(kind: str, request: pytest.F
     assert recorded(kind).keys() == STATES[kind].keys()
 
 
-@pytest.mark.parametrize(("kind", "state"), ALL)
+@pytest.mark.parametrize(
+    ("kind", "state"), [pytest.param(*each, marks=pytest.mark.gate) if each[0] == GATE else each for each in ALL]
+)
 def test_a_state_is_written_as_it_was_recorded(kind: str, state: str, bodies: Bodies) -> None:
     told = "what the operator writes has changed: look whether that is meant, and run `make record`"
     assert bodies[kind, state].result() == recorded(kind)[state], told
