@@ -165,11 +165,12 @@ def refused() -> Iterator[Any]:
         of_it = {**MANY, **codes} if codes else FEW
         for fields, spec in possible.items():
             for words in of_it if fields == "every field" else ("400",):
-                yield pytest.param(creation, spec, [of_it[words]], id=f"{name} with {fields}: {words}")
+                marks = [] if (fields, words) == ("every field", "400") else [pytest.mark.beyond]
+                yield pytest.param(creation, spec, [of_it[words]], id=f"{name} with {fields}: {words}", marks=marks)
         for some in combinations(FEW if codes else (), 2):
             refusals = [FEW[each] for each in some]
             title = f"{name}: {' and '.join(some)} in turn"
-            yield pytest.param(creation, possible["every field"], refusals, id=title)
+            yield pytest.param(creation, possible["every field"], refusals, id=title, marks=pytest.mark.beyond)
 
 
 async def assert_few_calls(steps: Steps) -> None:
@@ -250,9 +251,10 @@ def in_turn() -> Iterator[Any]:
         several += [([first, first, last, last], 0), (words[-3:], 0), (words[:4], 0), ([first, OUTAGE, last], 0)]
         several += [([first, NOTHING, NOTHING, NOTHING], 0)]
         several += [([first, second], 600), (words[-3:], 60), ([NOTHING, OUTAGE], 60)]
-        for some, seconds in several:
+        for number, (some, seconds) in enumerate(several):
             when = f"for {seconds} s each" if seconds else "at each read"
-            yield pytest.param(steps, spec, reads, some, seconds, id=f"{name}: {', '.join(some)} {when}")
+            marks = [pytest.mark.beyond] if number else []
+            yield pytest.param(steps, spec, reads, some, seconds, id=f"{name}: {', '.join(some)} {when}", marks=marks)
 
 
 class InTurn:
