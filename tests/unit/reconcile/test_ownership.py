@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import pytest
@@ -86,18 +85,3 @@ def test_a_resource_that_observes_has_no_owner_before_it() -> None:
 def test_protectors(row: Mapping[str, Any]) -> None:
     found = protectors(KIND, me("owns"), THING, [body(row)])
     assert bool(found) is row["protects"]
-
-
-@pytest.mark.parametrize("said", ["Contended Conflict", "fails, unseen"])
-def test_ownership_among_many_resources_is_fast(said: str) -> None:
-    """Anybody can name an endpoint very often, and each reconcile of one looks at all: 20 µs for each are too many."""
-    others = [body({"other": said, "name": f"x/r{number}", "age": "younger"}) for number in range(1000)]
-    mine = me("owns")
-
-    def seconds() -> float:
-        began = process_time()
-        owner_before(KIND, mine, others, changes=True, may_miss=lambda: False)
-        protectors(KIND, mine, THING, others)
-        return process_time() - began
-
-    assert min(seconds() for _ in range(20)) < 0.02
