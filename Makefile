@@ -223,7 +223,8 @@ times: $(READY)
 test-all: control-plane delivery-programs $(SCANNERS) $(DOCS) $(WHEEL_BUILDER) ## the gate and all other tests, in less than 35 minutes; before a release, and nightly; the result stays in .cache/test-all.txt
 	@$(CONTROL_PLANE) build-controller-manager
 	@rm -rf .cache/test-times
-	@PYTHONPATH=tests $(BIN)/python -m support.suites lint types unit pyright models integration faults delivery times
+	@PYTHONPATH=tests $(BIN)/python -m support.suites lint types unit pyright models -- integration faults delivery
+	@$(MAKE) --no-print-directory times
 
 .PHONY: test-oldest
 test-oldest: $(READY) ## the CRD, the main job and the policies on the oldest Kubernetes that is supported, built into .cache (minutes when cold)
