@@ -21,12 +21,12 @@ pytestmark = pytest.mark.timeout(3600, method="thread")
 
 TOGETHER = 50
 SEEDS: dict[type[History[Any]], tuple[int, int]] = {
-    ServerlessHistory: (100, 1000),
-    DedicatedHistory: (100, 1000),
-    DataFederationHistory: (50, 200),
-    EncryptionHistory: (50, 200),
-    BackupHistory: (50, 200),
-    StreamHistory: (50, 200),
+    ServerlessHistory: (50, 200),
+    DedicatedHistory: (50, 400),
+    DataFederationHistory: (50, 100),
+    EncryptionHistory: (50, 100),
+    BackupHistory: (50, 50),
+    StreamHistory: (50, 100),
 }
 """How many histories of each kind are played in the gate, and in all."""
 

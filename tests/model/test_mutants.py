@@ -10,7 +10,7 @@ from model.data_federation import mutants as data_federation
 from model.dedicated import mutants as dedicated
 from model.explorer import Explorer
 from model.invariants import Invariant
-from model.models import MODELS
+from model.models import DEEPER, MODELS
 from model.regional import mutants as regional
 from model.serverless import mutants as serverless
 from model.streams import mutants as streams
@@ -25,9 +25,10 @@ MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS, *data_federation.MUTANTS, *r
 FURTHER = [
     mutant
     for number, mutant in enumerate(MUTANTS)
-    if mutant.model not in MODELS.values() and mutant.model not in [each.model for each in MUTANTS[:number]]
+    if mutant.model not in {**MODELS, **DEEPER}.values()
+    and mutant.model not in [each.model for each in MUTANTS[:number]]
 ]
-"""One mutant for each model that is not walked as one of ``MODELS``."""
+"""One mutant for each model that is neither one of ``MODELS`` nor, since it is large, of ``DEEPER``."""
 
 
 def first_of(invariant: Invariant) -> Mutant:

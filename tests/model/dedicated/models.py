@@ -115,28 +115,14 @@ MODELS: dict[str, Environment] = {
     "an endpoint of others is adopted, and Atlas may reject it": model_of(
         ONE, left="Atlas rejects", others={vpce("a"): PENDING}
     ),
-    "a service is made and goes, an answer is lost, and a LIST does not show what is new": model_of(
-        EMPTY_GOES, left="lost answer, list lags"
-    ),
     "a service fails, and a crash": model_of(EMPTY, left="service fails, crash"),
     "one of two resources goes, and the other one has no endpoint": model_of(SHARES, settled=2),
     "the last of two resources goes, and a crash": model_of([*SHARES, ("b", None)], settled=3, left="crash"),
-    "two resources share a service, and both go": model_of(
-        [*EMPTY, ("b", NO_ENDPOINT), ("a", None), ("b", None)], settled=1, leisure=0.0
-    ),
     "two resources ask for one service": model_of([*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0),
-    "others delete an endpoint and its service": model_of(ONE, settled=1, left="removal, removal"),
     "drift is only reported, and others delete an endpoint and its service": model_of(
         [("a", REPORTS)], settled=1, left="removal, removal"
     ),
-    "two resources name one endpoint, and both go": model_of([*RENAMED, ("b", None)], settled=2, leisure=0.0),
     "two resources name one endpoint, one goes, and the other one retains it": model_of(KEPT, settled=1, leisure=0.0),
-    "two resources name one endpoint, are restored without statuses, and one goes": model_of(
-        RENAMED, settled=2, left="restore", leisure=0.0
-    ),
-    "two resources share a service, are restored without statuses, and one goes": model_of(
-        TWO, settled=2, left="restore", leisure=0.0
-    ),
     "two resources name one endpoint, one goes, and the other one is suspended": model_of(
         [("a", A), ("b", {**OF_A, "suspend": True}), ("a", None)], settled=1, leisure=0.0
     ),
@@ -179,14 +165,29 @@ MODELS: dict[str, Environment] = {
     "a dead endpoint is made again on request, Atlas may reject it, and an answer is lost": model_of(
         MADE_AGAIN, settled=1, left="Atlas rejects, lost answer", others={vpce("a"): REJECTED}
     ),
-    "a dead endpoint is made again on request, and a crash": model_of(
-        MADE_AGAIN, settled=1, left="crash", others={vpce("a"): REJECTED}
-    ),
     "the ID of an endpoint is edited": model_of([*EDITED, ("a", None)], settled=1),
 }
 """What ``make test-all`` walks."""
 
 DEEPER: dict[str, Environment] = {
+    "a service is made and goes, an answer is lost, and a LIST does not show what is new": model_of(
+        EMPTY_GOES, left="lost answer, list lags"
+    ),
+    "two resources share a service, and both go": model_of(
+        [*EMPTY, ("b", NO_ENDPOINT), ("a", None), ("b", None)], settled=1, leisure=0.0
+    ),
+    "others delete an endpoint and its service": model_of(ONE, settled=1, left="removal, removal"),
+    "two resources name one endpoint, and both go": model_of([*RENAMED, ("b", None)], settled=2, leisure=0.0),
+    "two resources name one endpoint, are restored without statuses, and one goes": model_of(
+        RENAMED, settled=2, left="restore", leisure=0.0
+    ),
+    "two resources share a service, are restored without statuses, and one goes": model_of(
+        TWO, settled=2, left="restore", leisure=0.0
+    ),
+    "a dead endpoint is made again on request, and a crash": model_of(
+        MADE_AGAIN, settled=1, left="crash", others={vpce("a"): REJECTED}
+    ),
+    "two resources ask for one service at once": model_of([("a", NO_ENDPOINT), ("b", NO_ENDPOINT)]),
     "a service and an endpoint are made, a crash, and an answer is lost": model_of(ONE, left="crash, lost answer"),
     "a service and an endpoint are made, a write arrives late, and a LIST does not show what is new": model_of(
         ONE, left="late write, list lags"

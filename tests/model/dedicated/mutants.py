@@ -12,12 +12,12 @@ from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.simulator.service import FAILED, REJECTED
 from model.dedicated.atlas import vpce
 from model.dedicated.models import (
+    DEEPER,
     EMPTY_GOES,
     GATE,
     GOES,
     MADE_AGAIN,
     MODELS,
-    NO_ENDPOINT,
     RENAMED,
     model_of,
 )
@@ -134,7 +134,7 @@ def remembers_nothing(right: Any, self: Any, facts: Any) -> Any:
 @plants(
     "a resource ends while a call may still create its service",
     Invariant.KEPT,
-    MODELS["a service is made and goes, an answer is lost, and a LIST does not show what is new"],
+    DEEPER["a service is made and goes, an answer is lost, and a LIST does not show what is new"],
     DedicatedPrivateEndpoints,
     "decide_deletion",
 )
@@ -147,7 +147,7 @@ def _expects_nothing(right: Any, self: Any, facts: Any) -> Any:
 @plants(
     "a resource ends before others have recorded who made the service",
     Invariant.KEPT,
-    MODELS["two resources share a service, and both go"],
+    DEEPER["two resources share a service, and both go"],
     DedicatedPrivateEndpoints,
     "took_over",
 )
@@ -189,7 +189,7 @@ def reads_nothing_before(right: Any, self: Any, facts: Any) -> Any:
 @plants(
     "two resources ask for one service at once",
     Invariant.ONCE,
-    model_of([("a", NO_ENDPOINT), ("b", NO_ENDPOINT)]),
+    DEEPER["two resources ask for one service at once"],
     Creations,
     "wait",
 )

@@ -90,27 +90,11 @@ GATE: dict[str, Environment] = {
 
 MODELS: dict[str, Environment] = {
     **GATE,
-    "an edit and its revert, and a call breaks": model_of(REVERT, settled=1, left="fault"),
-    "an edit, and two calls break": model_of(EDIT, settled=1, left="fault, fault"),
-    "an edit and its revert, and an answer is slow": model_of(REVERT, settled=1, left="slow"),
     "an edit and its revert, and an event is slow": model_of(REVERT, settled=1, left="slow event", within=SLOWLY),
-    "an edit, a crash, and a call breaks": model_of(EDIT, settled=1, left="crash, fault", within=SLOWLY),
-    "an edit and its revert, and a crash": model_of(REVERT, settled=1, left="crash", within=SLOWLY),
     "an edit, and a LIST breaks or shows the past": model_of(
         EDIT, settled=1, lists_take_time=True, left="fault", within=SLOWLY
     ),
-    "an edit and its revert, a lost event and an outdated one": model_of(
-        REVERT, settled=1, left="lost event, stale event", within=SLOWLY
-    ),
-    "an edit, somebody changes the endpoint, and a call breaks": model_of(
-        EDIT, settled=1, left="person, fault", within=SLOWLY
-    ),
-    "the same, and drift is only reported": model_of(REPORTED[:2], settled=1, left="person, fault", within=SLOWLY),
-    "drift is only reported, an edit and its revert, a crash, and an answer is lost": model_of(
-        REPORTED, settled=1, left="crash, lost answer", within=SLOWLY
-    ),
     "a reservation is connected, and a call breaks": model_of(CONNECT[:1], status="RESERVED", left="patience, fault"),
-    "two endpoints of one instance, and an answer is slow": model_of(TWO, settled=2, left="slow"),
     "a resource is deleted and made anew, an event is lost, and an answer is slow": model_of(
         ANEW, settled=1, lists_take_time=True, left="lost event, slow", within=SLOWLY
     ),
@@ -137,6 +121,27 @@ MODELS: dict[str, Environment] = {
 """What ``make test-all`` walks."""
 
 DEEPER: dict[str, Environment] = {
+    "an edit and its revert, and a call breaks": model_of(REVERT, settled=1, left="fault"),
+    "an edit, and two calls break": model_of(EDIT, settled=1, left="fault, fault"),
+    "an edit and its revert, and an answer is slow": model_of(REVERT, settled=1, left="slow"),
+    "an edit, a crash, and a call breaks": model_of(EDIT, settled=1, left="crash, fault", within=SLOWLY),
+    "an edit and its revert, and a crash": model_of(REVERT, settled=1, left="crash", within=SLOWLY),
+    "an edit and its revert, a lost event and an outdated one": model_of(
+        REVERT, settled=1, left="lost event, stale event", within=SLOWLY
+    ),
+    "an edit, somebody changes the endpoint, and a call breaks": model_of(
+        EDIT, settled=1, left="person, fault", within=SLOWLY
+    ),
+    "an edit, somebody changes the endpoint, drift is only reported, and a call breaks": model_of(
+        REPORTED[:2], settled=1, left="person, fault", within=SLOWLY
+    ),
+    "drift is only reported, an edit and its revert, a crash, and an answer is lost": model_of(
+        REPORTED, settled=1, left="crash, lost answer", within=SLOWLY
+    ),
+    "two endpoints of one instance, and an answer is slow": model_of(TWO, settled=2, left="slow"),
+    "a resource goes while its endpoint is reserved, a crash, and a LIST does not show what is new": model_of(
+        BRIEF, left="crash, list lags", within=SLOWLY
+    ),
     "a reservation is connected and changed, it may fail, and a call breaks": model_of(
         CONNECT, status="RESERVED", left="Atlas fails, patience, fault"
     ),

@@ -23,8 +23,8 @@ from model.invariants import Invariant
 from model.mutants import planter
 from model.ports import Ports
 from model.serverless.models import (
-    BRIEF,
     CLAIMED,
+    DEEPER,
     DELETE,
     EDIT,
     GATE,
@@ -263,7 +263,7 @@ def ends_at_the_request(right: Any, self: Any, facts: Any) -> Any:
 @plants(
     "a resource ends without waiting for an endpoint that may have been reserved",
     Invariant.KEPT,
-    model_of(BRIEF, left="crash, list lags", within=SLOWLY),
+    DEEPER["a resource goes while its endpoint is reserved, a crash, and a LIST does not show what is new"],
     ServerlessPrivateEndpoints,
     "decide_deletion",
 )
