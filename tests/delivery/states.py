@@ -102,8 +102,8 @@ def _state(
     return enter
 
 
-def _says(env: Subject, reason: str, pair: str | None = None) -> Body:
-    """Wait until the resource gives a reason, and give it as it was when it first did; with a pair, between two attempts."""
+def _says(env: Subject, reason: str, pair: str | None = None, *, has: str | None = None) -> Body:
+    """Give the resource as it first gave a reason, with this field in its status; with a pair, between two attempts."""
     found: list[Body] = []
 
     def look(_: Body) -> bool:
@@ -112,6 +112,7 @@ def _says(env: Subject, reason: str, pair: str | None = None) -> Body:
             for body in env.resources.states(NAME)
             if observed(body) and ready(body)["reason"] == reason
             if pair is None or (condition(body, pair) and "creation" not in body["status"])
+            if has is None or has in body["status"]
         ]
         return bool(found)
 
@@ -238,7 +239,7 @@ def waiting_for_approval(env: EncryptionAtRestSubject) -> Body:
     azure = {"cloudProvider": "AZURE", "regionName": AZURE_REGION, "privateEndpointConnectionName": name}
     env.change(status="PENDING_ACCEPTANCE", **azure)
     env.create(providerName="AZURE", region=AZURE_REGION)
-    return _says(env, "WaitingForApproval")
+    return _says(env, "WaitingForApproval", has="approveCommand")  # which is read beside, and may come a moment later
 
 
 def _service_is(env: DedicatedSubject, *, status: str | None, reason: str, fault: dict[str, Any] | None) -> Body:
