@@ -253,13 +253,6 @@ dashboard-picture: $(READY) control-plane ## draw docs/pictures/dashboard.svg fr
 demo: $(READY) control-plane ## the whole story on this machine in a minute; KEEP=1 leaves it running
 	@PYTHONPATH=tests:hack $(BIN)/python -m demo
 
-# For `make demo-broken`: explanation and remedy of each at once, without a key press.
-ANSWERS ?=
-
-.PHONY: demo-broken
-demo-broken: $(READY) control-plane ## broken set-ups to find the cause of, one by one; a key shows the solution, ANSWERS=1 shows all
-	@PYTHONPATH=tests:hack $(BIN)/python -m demo.broken $(if $(filter-out 0,$(ANSWERS)),--answers)
-
 # For `make conform`: the ID of the project, families and a region of AWS, or what a run has named as left; another Atlas.
 PROJECT ?=
 FAMILIES ?=

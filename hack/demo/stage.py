@@ -100,19 +100,9 @@ class Stage:
     def operator_log(self) -> Path:
         return self._folder / "operator.log"
 
-    @property
-    def folder(self) -> Path:
-        """Where files for kubectl may be put; it goes with the stage."""
-        return self._folder
-
-    def start_atlas(self, world: Mapping[str, Any] | None = None) -> None:
-        """Start the simulated Atlas.
-
-        Args:
-            world: What it holds, as a seed of docs/simulator.md; None: the endpoints that the samples name.
-        """
-        seed = dict(world or self._seed())
-        self.atlas = Atlas.start(self._group, self._folder, seed, transition=TRANSITION)
+    def start_atlas(self) -> None:
+        """Start the simulated Atlas, with the endpoints that the samples name."""
+        self.atlas = Atlas.start(self._group, self._folder, self._seed(), transition=TRANSITION)
         self._cleanup.callback(self.atlas.close)
         self._servers.append(self.atlas.server)
 
@@ -125,10 +115,10 @@ class Stage:
         """Return an endpoint as Atlas holds it; empty: there is none."""
         return next((each for each in self.atlas.endpoints() if each["_id"] == endpoint_id), {})
 
-    def start_operator(self, *settings: str) -> None:
+    def start_operator(self) -> None:
         """Start the operator under the ServiceAccount that it has in a cluster, so with no more rights than there."""
         kubeconfig = self.control_plane.kubeconfig_for(OPERATOR, OPERATOR)
-        arguments = ["run", "--atlas-url", self.atlas.url, "--http-address", self._probes, *settings]
+        arguments = ["run", "--atlas-url", self.atlas.url, "--http-address", self._probes, "--outputs", "on"]
         self.terminal.command(["atlas-endpoints", *arguments])
         # Its environment is empty but for this, so that no setting of the user's gets in.
         environment = ["env", f"KUBECONFIG={kubeconfig}", "ATLAS_ENDPOINTS_LOG_FORMAT=text"]
@@ -143,19 +133,17 @@ class Stage:
             if self._operator.process.returncode != 0:
                 raise UnexpectedError(f"the operator ended with code {self._operator.process.returncode}, not 0")
 
-    def kubectl(self, *words: str, hide: str | None = None, terminal: Terminal | None = None) -> str:
+    def kubectl(self, *words: str, hide: str | None = None) -> str:
         """Run kubectl before everybody's eyes.
 
         Args:
             words: Its arguments.
             hide: A secret among them that is not shown.
-            terminal: Where, if not where the story is told.
 
         Returns:
             What it printed.
         """
-        terminal = terminal or self.terminal
-        terminal.command(["kubectl", *(word.replace(hide, "***") if hide else word for word in words)])
+        self.terminal.command(["kubectl", *(word.replace(hide, "***") if hide else word for word in words)])
         # In the group of the servers, so that it ends with this process, too; `wait` may go on for a minute.
         kubectl = self._group.start(
             f"kubectl-{next(self._commands)}",
@@ -168,7 +156,7 @@ class Stage:
         kubectl.process.wait(KUBECTL_TIMEOUT)
         output = kubectl.log.read_text()
         kubectl.log.unlink()
-        terminal.output(output)
+        self.terminal.output(output)
         if kubectl.process.returncode != 0:
             raise UnexpectedError(f"kubectl ended with code {kubectl.process.returncode}; see above")
         return output

@@ -31,14 +31,8 @@ ATTEMPTS_TIMEOUT = 30.0
 """Seconds that so many attempts may take; with the operator's backoff they take three at most."""
 
 
-def install(stage: Stage, world: Mapping[str, Any] | None = None, *settings: str) -> None:
-    """Bring everything up.
-
-    Args:
-        stage: Where.
-        world: What the simulated Atlas holds; None: what the samples name.
-        settings: Flags of the operator.
-    """
+def install(stage: Stage) -> None:
+    """Bring everything up."""
     say = stage.terminal
     say.heading("A Kubernetes control plane, the API, and what the operator may do")
     stage.control_plane.start()
@@ -52,9 +46,9 @@ def install(stage: Stage, world: Mapping[str, Any] | None = None, *settings: str
     stage.control_plane.wait_for_crds()
 
     say.heading("A simulated Atlas, and the operator")
-    stage.start_atlas(world)
+    stage.start_atlas()
     say.aside(f"the simulated Atlas Admin API runs at {stage.atlas.url}")
-    stage.start_operator("--outputs", "on", *settings)
+    stage.start_operator()
     say.aside("the operator runs beside the cluster, as its own ServiceAccount with the rights that it has there")
 
 
