@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,15 @@ from control_plane.go_build import CACHE, GoModule, ensure_built
 from control_plane.ports import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from benchmarks.usage import Memory
     from control_plane.process import Server
 
 OPERATOR = Path(__file__).resolve().parents[2] / "operator"
 """The operator of this very checkout, also where several share one environment."""
+ENVIRONMENT = CACHE / "benchmark" / "environment"
+"""As users have it: without what development needs, on an interpreter that is optimised as the image's is."""
 START_TIMEOUT = 120.0
 """Seconds until a contender has to know all resources."""
 POLL = 0.02
@@ -75,10 +80,15 @@ class Contender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """atlas-endpoints."""
+    """atlas-endpoints.
+
+    Attributes:
+        counts: The file for callgrind's counts of its instructions; None: it runs as users run it.
+    """
 
     program: Path
     name: str = OURS
+    counts: Path | None = None
 
     def launch(self, conditions: Conditions) -> Launch:
         address = f"127.0.0.1:{free_port()}"
@@ -90,8 +100,10 @@ class Ours:
             "http-address": address,
             "leader-elect": "false",  # the peer has no rival either, and a killed one leaves no Lease to wait for
         }
+        callgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.counts}"]
+        prefix = [*callgrind, str(self.program.with_name("python"))] if self.counts else []
         return Launch(
-            command=[str(self.program), "run", *(f"--{name}={value}" for name, value in flags.items())],
+            command=[*prefix, str(self.program), "run", *(f"--{name}={value}" for name, value in flags.items())],
             environment={"KUBECONFIG": str(conditions.kubeconfig), "PYTHONPATH": str(OPERATOR)},
             ready_url=f"http://{address}/readyz",
             metrics_url=f"http://{address}/metrics",
@@ -179,6 +191,18 @@ class Running:
     def memory(self) -> Memory:
         return usage.memory(self._server.process.pid)
 
+    async def instructions(self, work: Awaitable[object], counts: Path) -> int:
+        """Return how many instructions it executes while work is done; callgrind counts them into this file."""
+        await self._callgrind("--instr=on")
+        await work
+        await self._callgrind("--dump")
+        await self._callgrind("--instr=off")
+        return counted_in(counts.with_name(f"{counts.name}.1").read_text(encoding="utf-8"))
+
+    async def _callgrind(self, order: str) -> None:
+        command = ["callgrind_control", order, str(self._server.process.pid)]
+        await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+
     async def stop(self) -> None:
         await asyncio.to_thread(self._server.stop, kill=False)
 
@@ -193,6 +217,11 @@ class Running:
         self._server.check()
         if time.time() - self.started > timeout:
             raise TimeoutError(f"waited {timeout:.0f} s in vain for {self._server.name} {what}; see {self._server.log}")
+
+
+def counted_in(callgrind: str) -> int:
+    """Return the instructions of all functions in callgrind's dump."""
+    return int(callgrind.rpartition("totals: ")[2].split()[0])
 
 
 def total(exposition: str, name: str) -> float:

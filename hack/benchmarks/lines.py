@@ -138,6 +138,7 @@ LINES = (
     *_of_burst("1,000 {}s at once, 16 workers", "rate", "/s", ratio_at_least(0.9)),
     *_of_burst("1,000 {}s at once, 64 workers", "rate", "/s", ratio_at_least(0.75), workers=64),
     *_of_burst("processor time for each {}, 16 workers", "cpu_ms", "ms", ratio_at_most(2.7)),
+    Line("instructions for each edit of a burst, million", "instructions", "edit_millions", goal=at_most(9.3), no_peer="runs no Python"),
     *_of_burst("processor time of the control plane for each {}, 16 workers", "control_plane_cpu_ms", "ms"),
     *_of_burst("processor time of the control plane for each {}, 64 workers", "control_plane_cpu_ms", "ms", workers=64),
     *_of_burst("Atlas calls for each {} of a burst", "atlas_calls"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.contenders import MODULE, controller_runtime_version
+from benchmarks.contenders import ENVIRONMENT, MODULE, controller_runtime_version
 from control_plane.programs import MODULE as CONTROL_PLANE
 from control_plane.programs import kubernetes_version
 
@@ -30,6 +31,14 @@ def describe() -> dict[str, str]:
         "memory": memory_in(Path("/proc/meminfo").read_text(encoding="utf-8")),
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "Kubernetes": kubernetes_version((CONTROL_PLANE / "go.mod").read_text(encoding="utf-8")),
-        "ours": f"atlas-endpoints {version('atlas-endpoints')}, Python {platform.python_version()}, kopf {version('kopf')}",
+        "ours": f"atlas-endpoints {version('atlas-endpoints')}, {_interpreter()}, kopf {version('kopf')}",
         "peer": f"controller-runtime {controller_runtime_version((MODULE / 'go.mod').read_text(encoding='utf-8'))}",
     }
+
+
+def _interpreter() -> str:
+    """Return the interpreter that ours runs on; a distribution's is optimised by profiles of its own runs."""
+    tell = "import sys; print(sys.version.partition(' ')[0], sys.base_prefix)"
+    asked = subprocess.run([ENVIRONMENT / "bin" / "python", "-c", tell], capture_output=True, text=True, check=True)
+    version_, prefix = asked.stdout.split()
+    return f"Python {version_} {'of the distribution' if prefix == '/usr' else 'from elsewhere'}"

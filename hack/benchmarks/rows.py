@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from benchmarks import scale as scales
@@ -36,6 +38,8 @@ Figures: TypeAlias = dict[str, float]
 Measure: TypeAlias = Callable[[Stage, Contender, Fleet, float], Awaitable[Figures]]
 
 EDITS = 100
+COUNTED = 200
+"""Edits whose instructions are counted, which takes fifty times their time."""
 PAUSE = (0.01, 0.05)
 """Seconds between two edits at rest, at random, so that they do not fall into step with anything."""
 RESYNC_PAUSE = (0.05, 0.15)
@@ -131,6 +135,18 @@ async def measure_burst(
             }
             figures |= _named(name, phase)
         return {**figures, "resident_mb": running.memory().resident}
+
+
+async def measure_instructions(stage: Stage, contender: Contender, fleet: Fleet, scale: float) -> Figures:
+    """Instructions of ours for each edit of a burst: a measure that noise and machines do not touch."""
+    del contender
+    population = measured_of(fleet, "burst", _scaled(COUNTED, scale))
+    with tempfile.TemporaryDirectory() as folder:
+        counts = Path(folder, "counts")
+        async with stage.at_work(replace(stage.ours, counts=counts), fleet, population) as (running, watcher):
+            await _all_at_once(watcher, population, partial(stage.create, words="create"))
+            edits = _all_at_once(watcher, population, partial(stage.edit, words="edit"))
+            return {"edit_millions": await running.instructions(edits, counts) / 1e6 / population.size}
 
 
 async def measure_edits_within_limit(
@@ -300,6 +316,7 @@ ROWS: Mapping[str, Row] = {
     "edit": Row(measure_edits),
     "burst-16": Row(partial(measure_burst, workers=16)),
     "burst-64": Row(partial(measure_burst, workers=64)),
+    "instructions": Row(measure_instructions, alone=True),
     "throttled": Row(partial(measure_burst, size=200, workers=16), limited=True),
     "limit": Row(measure_edits_within_limit, TWO_PROJECTS),
     "resync": Row(measure_edits_in_resync),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -14,7 +13,7 @@ import aiohttp
 
 from benchmarks import atlas_stub, six_kinds, usage
 from benchmarks.api_server import API, ApiServer, each, session, watching
-from benchmarks.contenders import Conditions, Ours, Running
+from benchmarks.contenders import ENVIRONMENT, Conditions, Ours, Running
 from benchmarks.populations import (
     NAMESPACES,
     PLACES,
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 CRDS = ROOT / "crds"
 KINDS = (Serverless, Dedicated)
-OURS_PROGRAM = Path(sys.executable).with_name("atlas-endpoints")
 NAMESPACE = "benchmark"
 """Where the contenders' accounts and Leases are."""
 ACCOUNTS = ("ours", "peer")
@@ -76,7 +74,7 @@ class Stage:
         api_session: aiohttp.ClientSession,
         atlas: atlas_stub.AtlasStub,
         http: aiohttp.ClientSession,
-        ours: Contender,
+        ours: Ours,
     ) -> None:
         self._control_plane = control_plane
         self._group = group
@@ -308,7 +306,7 @@ async def staged(programs: Programs, go_programs: GoPrograms, fleets: Iterable[F
                         api_session=api_session,
                         atlas=atlas_stub.AtlasStub(http, url),
                         http=http,
-                        ours=Ours(OURS_PROGRAM),
+                        ours=Ours(ENVIRONMENT / "bin" / "atlas-endpoints"),
                     )
     finally:
         group.close()

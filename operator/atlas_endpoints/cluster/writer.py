@@ -269,7 +269,7 @@ def _shared(value: Any) -> Any:
     if isinstance(value, str):
         return _same(value) if len(value) <= SHORT else value
     if isinstance(value, dict):
-        return {_shared(name): _shared(each) for name, each in value.items()}
+        return {_same(name): _shared(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_shared(each) for each in value]
     return value

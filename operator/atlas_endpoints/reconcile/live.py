@@ -50,16 +50,16 @@ class LiveCourse:
             ClusterUnavailableError: an object that the resource depends on could not be read, or the resource not be written.
         """
         one = self._pass
-        resource: Resource = self._kind.resource.parse(one.store.body, now=one.now)
+        resource = one.parse()
         self._age = Age.ANEW if is_forced(resource) else Age.RECENT
         if (change := wanted_metadata(resource)).needed_by(one.store.body):
             hindered = await one.change(change, one.attempt())
             if hindered is not None:
                 return hindered
-            resource = self._kind.resource.parse(one.store.body, now=one.now)
+            resource = one.parse()
         else:
             self._memory.unchangeable_since = None
-        return await self._resolved(resource, Attempt(resource.generation, resource.status, one.now, one.ports.grace))
+        return await self._resolved(resource, one.attempt())
 
     async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:
         if resource.suspended_by:

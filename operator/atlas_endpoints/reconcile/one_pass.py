@@ -2,10 +2,11 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, key_of
+from atlas_endpoints.controller.cache import Body, generation_of, key_of
 from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, summarize
@@ -15,6 +16,7 @@ from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.protection import Protection
+from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.tunings import KEPT_FOR
 
 
@@ -47,10 +49,21 @@ class Pass:
         self.key = key_of(body)
         self.memory = gatherer.memories[self.key]
         self.now = self.ports.clock.now()
+        self._parsed: tuple[Body, Resource] | None = None
 
-    def attempt(self) -> Attempt:
-        """Return what a failure of this reconcile follows from, also if the spec is invalid."""
-        return self.gatherer.attempt(self.store.body, self.now)
+    def parse(self) -> Resource:
+        """Return the resource; raise ``InvalidSpecError`` as ``Resource.parse`` does."""
+        body = self.store.body
+        resource: Resource = self.kind.resource.parse(body, now=self.now)
+        self._parsed = (body, resource)
+        return resource
+
+    def attempt(self, now: datetime | None = None) -> Attempt:
+        """Return what the status of this reconcile follows from, also if the spec is invalid; ``now``: by default its begin."""
+        now, body = now or self.now, self.store.body
+        if self._parsed is not None and self._parsed[0] is body:
+            return Attempt(generation_of(body), self._parsed[1].status, now, self.ports.grace)
+        return self.gatherer.attempt(body, now)
 
     async def change(self, change: MetadataChange, attempt: Attempt) -> Outcome | None:
         """Change the metadata of the resource; return the outcome if that is not possible (yet), or None.

@@ -89,12 +89,15 @@ def owner_before(
         changes: whether it would change what Atlas has of the endpoint.
         may_miss: returns whether there may be others in a namespace that the operator may not list. Then nothing is taken over.
     """
-    thing, own = resource.thing, resource.status.to_json()
+    thing = resource.thing
     if resource.spec.management_policy != "Manage" or thing is None:
         return None
+    able = [body for body in rivals(kind, resource, others) if _may_own(body)]
+    if not able and not may_miss():
+        return None
+    own = resource.status.to_json()
     owns, namespace = _owns(kind, own, thing.id), resource.metadata.namespace
     mine = (resource.metadata.creation_timestamp or "", resource.metadata.uid)
-    able = [body for body in rivals(kind, resource, others) if _may_own(body)]
     owners = [body for body in able if _owns(kind, status_of(body), thing.id) and (not owns or _age(body) < mine)]
     if not owners and not owns:
         owners = [body for body in able if _age(body) < mine and counts(kind, body, thing.id, namespace)]

@@ -13,6 +13,7 @@ from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff
 from atlas_endpoints.reconcile import deletion, failures, summarize
 from atlas_endpoints.reconcile.at_rest import finds_work
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.gather import Gatherer
@@ -57,7 +58,7 @@ class Reconciler:
                 raise  # what hinders a deletion is said by its course
             self._gatherer.leave(key_of(body))
             outcome = replace(failures.of_invalid_spec(error, one.attempt()), handled=_request(body))
-        return self._completed(store.body, outcome)
+        return self._completed(store.body, outcome, one.attempt(self._ports.clock.now()))
 
     def failed(self, body: Body, error: Exception) -> Concluded:
         attempt = self._gatherer.attempt(body, self._ports.clock.now())
@@ -65,14 +66,17 @@ class Reconciler:
         # The error may have come after a write, so what the spec no longer wants is not confirmed.
         with suppress(Exception):  # an invalid spec, or the defect itself
             applied = confirmed_so_far(self._kind.resource.parse(body, now=attempt.now))
-        return self._completed(body, replace(failures.of_bug(error, attempt), applied=applied))
+        return self._completed(body, replace(failures.of_bug(error, attempt), applied=applied), attempt)
 
-    def _completed(self, body: Body, outcome: Outcome) -> Concluded:
-        """Return the result of a reconcile of an object; an outcome without a state keeps the status."""
+    def _completed(self, body: Body, outcome: Outcome, attempt: Attempt) -> Concluded:
+        """Return the result of a reconcile of an object; an outcome without a state keeps the status.
+
+        Args:
+            attempt: as of the end of the reconcile, whose times the status shows.
+        """
         status = status_of(body)
         if outcome.state is not None:
-            # Times in the status are those at the end of the reconcile.
-            status = summarize.render(self._gatherer.attempt(body, self._ports.clock.now()), outcome).to_json()
+            status = summarize.render(attempt, outcome).to_json()
         self._protection.reconciled(body, outcome, status)
         return Concluded(requeue=outcome.requeue, status=status, failure_reason=outcome.failure_reason, outcome=outcome)
 

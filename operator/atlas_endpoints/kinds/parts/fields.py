@@ -84,7 +84,8 @@ class DeclaredSpec(CommonSpec):
     @property
     @override
     def desired(self) -> Mapping[str, str]:
-        return {to_camel(name): value for name in self.sent if (value := getattr(self, name)) is not None}
+        names = _by_field(type(self))
+        return {field: value for field, (name, _) in names.items() if (value := getattr(self, name)) is not None}
 
 
 class DeclaredResource(Resource, frozen=True):
@@ -114,7 +115,7 @@ class DeclaredResource(Resource, frozen=True):
     @property
     def sent(self) -> Mapping[str, Sent]:
         """What the spec sends, by the names of the fields in the spec."""
-        return _by_field(type(self.spec))
+        return {field: each for field, (_, each) in _by_field(type(self.spec)).items()}
 
     @property
     @override
@@ -124,12 +125,13 @@ class DeclaredResource(Resource, frozen=True):
 
     @override
     def shown(self, value: Any) -> Mapping[str, str | None]:
-        return {to_camel(name): getattr(value, each.shown or name) for name, each in self.spec.sent.items()}
+        names = _by_field(type(self.spec))
+        return {field: getattr(value, each.shown or name) for field, (name, each) in names.items()}
 
     @override
     def same(self, field: str, one: str | None, other: str | None) -> bool:
-        key = self.sent[field].key
-        return key(one or "") == key(other or "")
+        _, each = _by_field(type(self.spec))[field]
+        return each.key(one or "") == each.key(other or "")
 
     @override
     def basis(self, value: Any) -> object:
@@ -138,8 +140,9 @@ class DeclaredResource(Resource, frozen=True):
 
 
 @cache
-def _by_field(spec: type[DeclaredSpec]) -> Mapping[str, Sent]:
-    return {to_camel(name): each for name, each in spec.sent.items()}
+def _by_field(spec: type[DeclaredSpec]) -> Mapping[str, tuple[str, Sent]]:
+    """Return what a spec sends, with its name in Python, by the names of the fields in the spec."""
+    return {to_camel(name): (name, each) for name, each in spec.sent.items()}
 
 
 def values_of(keys: Sequence[str], *found: Mapping[str, str | None]) -> Mapping[str, str]:
