@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -247,7 +247,7 @@ def in_turn() -> Iterator[Any]:
     for name, (steps, spec, reads, statuses) in SHOWN.items():
         words = statuses.split()
         first, second, *_, last = words
-        several: list[tuple[Sequence[str], int]] = [(pair, 0) for pair in combinations(words, 2)]
+        several: list[tuple[Sequence[str], int]] = [(pair, 0) for pair in (*pairwise(words), (first, last))]
         several += [([first, first, last, last], 0), (words[-3:], 0), (words[:4], 0), ([first, OUTAGE, last], 0)]
         several += [([first, NOTHING, NOTHING, NOTHING], 0)]
         several += [([first, second], 600), (words[-3:], 60), ([NOTHING, OUTAGE], 60)]

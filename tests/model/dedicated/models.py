@@ -150,18 +150,11 @@ MODELS: dict[str, Environment] = {
     "a service and an endpoint are made and go, and a write arrives late": model_of(
         GOES, left="late write", leisure=0.0
     ),
-    "a dead endpoint is to be made again, and others register it again": model_of(
-        MADE_AGAIN, settled=1, left="removal, registration", leisure=0.0, others={vpce("a"): REJECTED}
-    ),
     "drift is only reported, others delete the endpoint, and it is made again on request": model_of(
         [("a", REPORTS), ("a", {**REPORTS, FORCE: "1"})], settled=1, left="removal", leisure=30.0
     ),
-    "two resources ask for one service, and an answer is lost": model_of(
-        [*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0, left="lost answer"
-    ),
     "a resource is renamed": model_of(RENAMED, settled=1, leisure=30.0),
     "an endpoint is rotated": model_of(TWO, settled=1, leisure=0.0),
-    "an endpoint is rotated while the operator is away": model_of(TWO, settled=1, left="away", leisure=0.0),
     "a dead endpoint is made again on request, Atlas may reject it, and an answer is lost": model_of(
         MADE_AGAIN, settled=1, left="Atlas rejects, lost answer", others={vpce("a"): REJECTED}
     ),
@@ -170,6 +163,13 @@ MODELS: dict[str, Environment] = {
 """What ``make test-all`` walks."""
 
 DEEPER: dict[str, Environment] = {
+    "two resources ask for one service, and an answer is lost": model_of(
+        [*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0, left="lost answer"
+    ),
+    "a dead endpoint is to be made again, and others register it again": model_of(
+        MADE_AGAIN, settled=1, left="removal, registration", leisure=0.0, others={vpce("a"): REJECTED}
+    ),
+    "an endpoint is rotated while the operator is away": model_of(TWO, settled=1, left="away", leisure=0.0),
     "a service is made and goes, an answer is lost, and a LIST does not show what is new": model_of(
         EMPTY_GOES, left="lost answer, list lags"
     ),

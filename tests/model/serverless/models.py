@@ -95,16 +95,10 @@ MODELS: dict[str, Environment] = {
         EDIT, settled=1, lists_take_time=True, left="fault", within=SLOWLY
     ),
     "a reservation is connected, and a call breaks": model_of(CONNECT[:1], status="RESERVED", left="patience, fault"),
-    "a resource is deleted and made anew, an event is lost, and an answer is slow": model_of(
-        ANEW, settled=1, lists_take_time=True, left="lost event, slow", within=SLOWLY
-    ),
     "a leader falls silent, and the standby lags": model_of(
         EDIT, settled=1, replicas=2, standby_lags=True, left="silence", within=SLOWLY
     ),
     "a leader hands over": model_of(REVERT, settled=1, replicas=2, left="hand over"),
-    "a leader hands over, and answers are slow": model_of(
-        EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY
-    ),
     "an endpoint is reserved, and a call breaks": model_of(RESERVE, left="fault", within=SLOWLY),
     "an endpoint is reserved, a crash, and a LIST does not show what is new": model_of(
         RESERVE, left="crash, list lags, list lags", within=SLOWLY
@@ -121,6 +115,12 @@ MODELS: dict[str, Environment] = {
 """What ``make test-all`` walks."""
 
 DEEPER: dict[str, Environment] = {
+    "a leader hands over, and answers are slow": model_of(
+        EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY
+    ),
+    "a resource is deleted and made anew, an event is lost, and an answer is slow": model_of(
+        ANEW, settled=1, lists_take_time=True, left="lost event, slow", within=SLOWLY
+    ),
     "an edit and its revert, and a call breaks": model_of(REVERT, settled=1, left="fault"),
     "an edit, and two calls break": model_of(EDIT, settled=1, left="fault, fault"),
     "an edit and its revert, and an answer is slow": model_of(REVERT, settled=1, left="slow"),
