@@ -28,7 +28,9 @@ def slips(steps: type[Steps], case: Case) -> bool:
     return bool(case.refused) and "metadata.name" not in case.refused
 
 
-@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize(
+    "steps", [pytest.param(each, marks=[] if each is DedicatedSteps else pytest.mark.beyond) for each in STEPS]
+)
 def test_it_ends_in_no_defect_and_no_deletion(steps: type[Steps], caplog: pytest.LogCaptureFixture) -> None:
     slipped = [case for case in each_case() if case.kind == steps.kind.names.kind and slips(steps, case)]
     assert len(slipped) > 5
