@@ -118,7 +118,6 @@ MODELS: dict[str, Environment] = {
     "a service fails, and a crash": model_of(EMPTY, left="service fails, crash"),
     "one of two resources goes, and the other one has no endpoint": model_of(SHARES, settled=2),
     "the last of two resources goes, and a crash": model_of([*SHARES, ("b", None)], settled=3, left="crash"),
-    "two resources ask for one service": model_of([*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0),
     "drift is only reported, and others delete an endpoint and its service": model_of(
         [("a", REPORTS)], settled=1, left="removal, removal"
     ),
@@ -163,6 +162,7 @@ MODELS: dict[str, Environment] = {
 """What ``make test-all`` walks."""
 
 DEEPER: dict[str, Environment] = {
+    "two resources ask for one service": model_of([*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0),
     "two resources ask for one service, and an answer is lost": model_of(
         [*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0, left="lost answer"
     ),

@@ -91,13 +91,7 @@ GATE: dict[str, Environment] = {
 MODELS: dict[str, Environment] = {
     **GATE,
     "an edit and its revert, and an event is slow": model_of(REVERT, settled=1, left="slow event", within=SLOWLY),
-    "an edit, and a LIST breaks or shows the past": model_of(
-        EDIT, settled=1, lists_take_time=True, left="fault", within=SLOWLY
-    ),
     "a reservation is connected, and a call breaks": model_of(CONNECT[:1], status="RESERVED", left="patience, fault"),
-    "a leader falls silent, and the standby lags": model_of(
-        EDIT, settled=1, replicas=2, standby_lags=True, left="silence", within=SLOWLY
-    ),
     "a leader hands over": model_of(REVERT, settled=1, replicas=2, left="hand over"),
     "an endpoint is reserved, and a call breaks": model_of(RESERVE, left="fault", within=SLOWLY),
     "an endpoint is reserved, a crash, and a LIST does not show what is new": model_of(
@@ -115,6 +109,12 @@ MODELS: dict[str, Environment] = {
 """What ``make test-all`` walks."""
 
 DEEPER: dict[str, Environment] = {
+    "an edit, and a LIST breaks or shows the past": model_of(
+        EDIT, settled=1, lists_take_time=True, left="fault", within=SLOWLY
+    ),
+    "a leader falls silent, and the standby lags": model_of(
+        EDIT, settled=1, replicas=2, standby_lags=True, left="silence", within=SLOWLY
+    ),
     "a leader hands over, and answers are slow": model_of(
         EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY
     ),
