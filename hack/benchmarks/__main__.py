@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import signal
 import sys
 import time
@@ -91,6 +92,8 @@ def _rows(text: str) -> list[str]:
 
 
 async def _run(options: argparse.Namespace) -> None:
+    if "instructions" in options.rows and not shutil.which("callgrind_control"):
+        raise RuntimeError("the row instructions needs Debian's package valgrind; ROWS= names the rows without it")
     # Unlike tests, which wait for the build more often than for the programs, figures are for optimised programs.
     programs = provide_programs(controller_manager=True, optimized=True)
     go_programs = provide_go_programs()

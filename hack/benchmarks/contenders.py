@@ -191,8 +191,8 @@ class Running:
     def memory(self) -> Memory:
         return usage.memory(self._server.process.pid)
 
-    async def instructions(self, work: Awaitable[object], counts: Path) -> int:
-        """Return how many instructions it executes while work is done; callgrind counts them into this file."""
+    async def instructions(self, work: Awaitable[object], counts: Path) -> dict[str, int]:
+        """Return how many instructions each layer executes while work is done; callgrind counts them into this file."""
         await self._callgrind("--instr=on")
         await work
         await self._callgrind("--dump")
@@ -219,9 +219,37 @@ class Running:
             raise TimeoutError(f"waited {timeout:.0f} s in vain for {self._server.name} {what}; see {self._server.log}")
 
 
-def counted_in(callgrind: str) -> int:
-    """Return the instructions of all functions in callgrind's dump."""
-    return int(callgrind.rpartition("totals: ")[2].split()[0])
+LAYERS = {
+    "python": ("/python",),
+    "pydantic": ("_pydantic_core",),
+    "tls": ("/libssl", "/libcrypto", "/_ssl."),
+    "c_library": ("/libc.", "/libc-", "/ld-linux"),
+    "http": ("/uvloop/", "/aiohttp/", "/multidict/", "/yarl/", "/frozenlist/", "/propcache/", "/orjson/"),
+}
+"""Of which programs and libraries each layer is; ``other`` has the rest."""
+
+
+def counted_in(callgrind: str) -> dict[str, int]:
+    """Return the instructions in callgrind's dump by layer, and of all.
+
+    A line of costs is ``<position> <instructions>``; the one after ``calls=`` repeats what the called function has.
+    """
+    objects: dict[str, str] = {}
+    counts = dict.fromkeys([*LAYERS, "other", "all"], 0)
+    layer, inclusive = "other", False
+    for line in callgrind.splitlines():
+        if line.startswith("ob="):
+            number, _, path = line.removeprefix("ob=").partition(" ")
+            path = objects.setdefault(number, path)
+            layer = next((name for name, parts in LAYERS.items() if any(part in path for part in parts)), "other")
+        elif line.startswith("calls="):
+            inclusive = True
+        elif line[:1] in set("0123456789+-*") and (costs := line.split()[1:]):
+            if not inclusive:
+                counts[layer] += int(costs[0])
+                counts["all"] += int(costs[0])
+            inclusive = False
+    return counts
 
 
 def total(exposition: str, name: str) -> float:

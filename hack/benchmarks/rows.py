@@ -146,7 +146,8 @@ async def measure_instructions(stage: Stage, contender: Contender, fleet: Fleet,
         async with stage.at_work(replace(stage.ours, counts=counts), fleet, population) as (running, watcher):
             await _all_at_once(watcher, population, partial(stage.create, words="create"))
             edits = _all_at_once(watcher, population, partial(stage.edit, words="edit"))
-            return {"edit_millions": await running.instructions(edits, counts) / 1e6 / population.size}
+            counted = await running.instructions(edits, counts)
+            return {f"{layer}_millions": count / 1e6 / population.size for layer, count in counted.items()}
 
 
 async def measure_edits_within_limit(

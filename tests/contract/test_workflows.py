@@ -64,7 +64,7 @@ def test_nothing_is_published_that_was_not_tested() -> None:
 def test_what_is_no_part_of_the_gate_runs_nightly() -> None:
     jobs = workflow("nightly")["jobs"].values()
     ran = " ".join(step.get("run", "") for job in jobs for step in job["steps"])
-    for target in ("test-all", "explore", "soak", "test-oldest", "test-image"):
+    for target in ("test-all", "explore", "soak", "test-oldest", "test-image", "bench"):
         assert f"make {target}" in ran
 
 
