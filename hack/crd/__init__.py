@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from atlas_endpoints.kinds.commands import KindWithCommands
-    from atlas_endpoints.reconcile.crd import Crd
+    from atlas_endpoints.reconcile.resource import Resource
 
 FOLDER = Path(__file__).parents[2] / "crds"
 
@@ -45,8 +45,8 @@ _COLUMNS = (
     Column("Ready", f"{_READY}.status", "True when {ready}"),
     Column("Status", ".status.{thing}.{state}", "The {state} of the {thing} in Atlas"),
     Column("Reason", f"{_READY}.reason", "The reason of the condition Ready"),
-    Column("Provider", ".spec.providerName"),
 )
+_PROVIDER = Column("Provider", ".spec.providerName")
 _AGE = Column("Age", ".metadata.creationTimestamp", type="date")
 _PROJECT = Column("Project", ".status.resolved.projectId")
 _WIDE = (
@@ -88,7 +88,7 @@ def crd_of(kind: KindWithCommands[Any]) -> dict[str, Any]:
         "storage": True,
         "subresources": {"status": {}},
         "selectableFields": [{"jsonPath": f".spec.{field}"} for field in own.selectable],
-        "additionalPrinterColumns": _columns(own, words),
+        "additionalPrinterColumns": _columns(resource, words),
         "schema": {"openAPIV3Schema": _schema(kind, words)},
     }
     return {
@@ -111,8 +111,9 @@ def crd_of(kind: KindWithCommands[Any]) -> dict[str, Any]:
     }
 
 
-def _columns(own: Crd, words: Mapping[str, str]) -> list[dict[str, Any]]:
-    always, wide = (*_COLUMNS, *own.columns, _AGE), (_PROJECT, *own.wide, *_WIDE)
+def _columns(resource: type[Resource], words: Mapping[str, str]) -> list[dict[str, Any]]:
+    own, provider = resource.crd, [_PROVIDER] if "provider_name" in resource.spec_type.model_fields else []
+    always, wide = (*_COLUMNS, *provider, *own.columns, _AGE), (_PROJECT, *own.wide, *_WIDE)
     return [
         {"name": each.name, "type": each.type}
         | ({"priority": 1} if each in wide else {})

@@ -174,7 +174,8 @@ async def _read(
     while True:
         number += 1
         answer = await _answer_to(client, credentials, request.page(number) if request.paged else request)
-        items, goes_on = _page_in(answer.json, request.page_size) if request.paged else (answer.json, False)
+        whole = [answer.json] if request.single else answer.json
+        items, goes_on = _page_in(answer.json, request.page_size) if request.paged else (whole, False)
         if isinstance(items, list):
             read += max(len(items), request.page_size)
             size += answer.size
@@ -183,9 +184,9 @@ async def _read(
             raise unreadable(answer.status, operation=request.operation, writes=False)
         before = set(entries)
         for count, item in enumerate(items, 1):
-            if (found := parse(item)) is None:
+            if (found := parse(item)) is None and not request.single:
                 skipped += 1
-            elif found[0] in before:
+            elif found is None or found[0] in before:
                 raise unreadable(answer.status, operation=request.operation, writes=False)
             else:
                 entries[found[0]] = found[1]

@@ -65,6 +65,7 @@ class Request:
         path: with its query.
         api_version: of the operation; the first one, if its kind names none.
         paged: whether the answer to this LIST comes in pages.
+        single: whether it is the one entry itself.
         page_size: items of a page, at most; fewer than ``PAGE`` if an item is large.
         optional: whether a GET of something beside the entries that fails shows nothing, so that work goes on without it.
     """
@@ -76,6 +77,7 @@ class Request:
     refusals: Refusals = field(default=Refusals(), compare=False, repr=False)
     api_version: str = "2023-01-01"
     paged: bool = False
+    single: bool = False
     page_size: int = PAGE
     optional: bool = False
 

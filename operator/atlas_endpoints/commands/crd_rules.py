@@ -39,7 +39,10 @@ def problems(
     """
     if refusal is not None and not refusal.is_readable:
         return refusal.problems
-    new, old = (each and {part: each[part] for part in ("spec", "status") if each.get(part)} for each in (body, before))
+    new, old = (
+        each and {part: each[part] for part in ("spec", "status") if each.get(part) is not None}
+        for each in (body, before)
+    )
     return list(_broken(_schema(crd), new, None if new == old else old, ""))
 
 

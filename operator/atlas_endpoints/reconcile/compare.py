@@ -189,7 +189,7 @@ def available(found: Comparison, facts: Facts[Any]) -> State:
     if found.lagging and facts.desired.keys() - (facts.baseline.confirmed or {}).keys():
         # Not all of the spec has been confirmed, and what Atlas shows now confirms nothing.
         return _not_shown_yet(found.lagging, found)
-    message = "The endpoint is available and matches the spec."
+    message = f"The {facts.resource.noun} is available and matches the spec."
     return State(Reason.AVAILABLE, message, catch_up(found), found.differences)
 
 
@@ -210,7 +210,7 @@ def not_as_desired(found: Comparison, facts: Facts[Any]) -> State:
         )
     return State(
         Reason.DRIFTED,
-        f"The endpoint was changed in Atlas, and spec.driftPolicy is Report: {described(differences)}. Copy the value to the spec, or"
+        f"The {facts.resource.noun} was changed in Atlas, and spec.driftPolicy is Report: {described(differences)}. Copy the value to the spec, or"
         " set spec.driftPolicy to Correct to restore the value of the spec.",
         NoRequeue(),
         differences,

@@ -34,7 +34,7 @@ _BY_ANNOTATION = (
     'set the annotation atlas-endpoints.dev/deletion-policy to Retain, or atlas-endpoints.dev/force-finalize to "true".'
 )
 
-REMEDIES = f"To remove the resource and keep the endpoint in Atlas, {_BY_ANNOTATION}"
+REMEDIES = f"To remove the resource and leave Atlas as it is, {_BY_ANNOTATION}"
 
 REMEDY_WHILE_WAITING = f"To remove the resource without waiting, {_BY_ANNOTATION}"
 
@@ -49,7 +49,7 @@ ORPHANED = Wording(wrong_field="delete the endpoint in Atlas")
 
 IN_DELETION = replace(
     failures.IN_STATUS,
-    wrong_field="remove the resource and keep the endpoint in Atlas",
+    wrong_field="remove the resource and leave Atlas as it is",
     refused="Remove the obstacle that it names.",
 )
 """For a resource that is being deleted, whose messages say how to remove it and keep the endpoint."""
@@ -162,7 +162,7 @@ def removal(kind: Kind[Any], body: Body, *, deleting: bool = False) -> str:
     try:
         # What comes last, others may share.
         calls = ", then, if no other resource or endpoint uses that, ".join(
-            f"DELETE {kind.get_request(place, each).path}" for each in entries
+            kind.removal_of(place, each) for each in entries
         )
     except AtlasError:  # an ID that is part of no path
         return ""
@@ -208,15 +208,15 @@ def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, at
     match error:
         case InvalidSpecError():
             problems = "; ".join(error.problems)
-            message = f"The operator does not delete the endpoint, because the resource is invalid for this version of the operator: {problems}."
+            message = f"The operator deletes nothing in Atlas, because the resource is invalid for this version of the operator: {problems}."
             return blocked(message, attempt, operation="validate", requeue=NoRequeue())
         case NoProjectError():
             message = (
-                f"The operator cannot delete the endpoint, because its project is unknown. {error.problem.message}"
+                f"The operator cannot delete anything in Atlas, because its project is unknown. {error.problem.message}"
             )
             operation, retry_in, code = "readReference", error.problem.pace, error.problem.reason
         case _:  # NoCredentialsError
-            message = f"The operator cannot delete the endpoint. {error.message}"
+            message = f"The operator cannot delete anything in Atlas. {error.message}"
             operation, retry_in, code = error.operation, error.retry_in, error.reason
     return blocked(message, attempt, operation=operation, requeue=RequeueAfter(retry_in), code=code)
 
@@ -229,7 +229,7 @@ def of_failed_call(error: AtlasError, attempt: Attempt, source: str, *, interval
     outcome = failures.of_atlas(error, attempt, source=source, shown_as=shown_as, wording=IN_DELETION)
     words = "" if outcome.state is None else outcome.state.message
     since = outcome.failure.since if outcome.failure else attempt.now
-    message = words if has_remedies(words) else with_remedies(f"The operator cannot delete the endpoint. {words}")
+    message = words if has_remedies(words) else with_remedies(f"The operator cannot delete anything in Atlas. {words}")
     has_grace = Reason(error.reason).progress is Progress.GRACE and attempt.now < since + attempt.grace
     if may_pass(error) or (has_grace and not was_blocked):
         return outcome.worded(message)
@@ -273,4 +273,4 @@ def _kept(why: str, remedy: str, *, deleting: bool) -> str:
     if deleting:
         message = f"Atlas is deleting the endpoint, which cannot be stopped. {why}, so the operator does not check whether the deletion is complete."
         return f"{message} {remedy} {REMEDY_WHILE_WAITING}"
-    return f"{why}, so the operator does not delete the endpoint. {remedy} {REMEDIES}"
+    return f"{why}, so the operator deletes nothing in Atlas. {remedy} {REMEDIES}"

@@ -100,7 +100,7 @@ class DriftLimiter:
             self._delays = True
             logger.warning(
                 "The drift limiter delays corrections: the drift of %d resources was corrected within %.0f s, and MAX_CORRECTIONS=%s"
-                " allows no more. Find out who changes the endpoints in Atlas. To stop all writes, set ATLAS_ENDPOINTS_WRITES=off",
+                " allows no more. Find out who makes these changes in Atlas. To stop all writes, set ATLAS_ENDPOINTS_WRITES=off",
                 len(self._corrected),
                 self._window,
                 self._limit,

@@ -150,7 +150,7 @@ def adopting(facts: Facts[Any], write: Write, seen: object) -> Event | None:
         return None
     if not (differences := compare(resource, write.fields, seen)):
         return None
-    message = f"The operator changes endpoint {resource.entry} for the first time: {diff(differences)}."
+    message = f"The operator changes {resource.noun} {resource.entry} for the first time: {diff(differences)}."
     return new_event(EventReason.ADOPTING, message, action=_action(operation))
 
 
@@ -166,7 +166,7 @@ def changed(facts: Facts[Any], write: Write, seen: object, answer: object) -> Ev
     )
     if not differences:
         return None
-    reason, what = EventReason.UPDATED, "The endpoint was updated"
+    reason, what = EventReason.UPDATED, f"The {resource.noun} was updated"
     if write.cause is Cause.DRIFT:
         reason, what = EventReason.DRIFT_CORRECTED, "Drift in Atlas was corrected"
     return new_event(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))

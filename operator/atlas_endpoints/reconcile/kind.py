@@ -153,6 +153,10 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
     def list_request(self, scope: Scope) -> Request:
         """Return the LIST of a scope."""
 
+    def removal_of(self, scope: Scope, entry: str) -> str:
+        """Return the call by which people remove an entry."""
+        return f"DELETE {self.get_request(scope, entry).path}"
+
     @abstractmethod
     def listed(self, item: Any) -> tuple[str, Any] | None:
         """Return the id and the value of an item of a LIST; None: it has no usable id."""

@@ -144,7 +144,7 @@ class LiveCourse:
         if write.cause is Cause.DRIFT and not facts.forced and not facts.unsent:
             wait = self._ports.limiter.take_slot(self._key)
             if wait:
-                state = summarize.correction_delayed(decision, wait)
+                state = summarize.correction_delayed(facts, decision, wait)
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
         if isinstance(write, Create):
             return await self._writes.create(facts, write)

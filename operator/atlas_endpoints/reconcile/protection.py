@@ -90,7 +90,7 @@ class Protection:
         """
         ports = self._gatherer.ports
         deletes = resource.thing if write.cause is None and write.deletes is None else write.deletes
-        is_deletion = write.request.method == "DELETE"
+        is_deletion = write.cause is None or write.request.method == "DELETE"
         try:
             if is_deletion:
                 # Events of this resource, and of others that name the same, may be late or lost.

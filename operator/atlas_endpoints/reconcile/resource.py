@@ -234,6 +234,8 @@ class Resource(BaseModel, frozen=True):
     """Those between its parts; as in ``AsWritten``."""
     words: ClassVar[Mapping[str, str]] = WORDS
     """Those that its kind replaces."""
+    noun: ClassVar[str] = "endpoint"
+    """What people call what it stands for."""
 
     kind: str
     metadata: ObjectMeta

@@ -132,31 +132,31 @@ def _observing(facts: Facts[Any], decision: Decision) -> State:
     follows = ". Correct the spec."
     if is_planned:
         follows = f" until {until}; status.plan shows what follows then. Or correct the spec."
-    message = f"The endpoint differs from the spec{what}. {why}{follows}"
+    message = f"The {facts.resource.noun} differs from the spec{what}. {why}{follows}"
     return replace(state, reason=Reason.DRIFTED, message=message)
 
 
-def correction_delayed(decision: Decision, wait: float) -> State:
+def correction_delayed(facts: Facts[Any], decision: Decision, wait: float) -> State:
     """Return the state of a resource whose correction of drift the limiter delays.
 
     Args:
         wait: seconds until its turn; infinite if drift is never corrected.
     """
-    state = decision.state
+    state, noun = decision.state, facts.resource.noun
     drift = f"Drift: {described(state.differences)}." if state.differences else state.message
     if math.isinf(wait):
         return replace(
             state,
             reason=Reason.DRIFTED,
-            message="The endpoint was changed in Atlas, and the operator corrects no drift (MAX_CORRECTIONS=0). Ask its"
-            f" administrator to raise MAX_CORRECTIONS, or {FORCE} to correct this endpoint now. {drift}",
+            message=f"The {noun} was changed in Atlas, and the operator corrects no drift (MAX_CORRECTIONS=0). Ask its"
+            f" administrator to raise MAX_CORRECTIONS, or {FORCE} to correct this {noun} now. {drift}",
         )
     return replace(
         state,
         reason=Reason.CORRECTION_HELD,
-        message="The endpoint was changed in Atlas. The drift limiter delays the correction, because more resources have drifted than"
-        " MAX_CORRECTIONS allows. Find out who changes the endpoints. To stop all corrections, set ATLAS_ENDPOINTS_WRITES=off; to"
-        f" correct this endpoint now, {FORCE}. {drift}",
+        message=f"The {noun} was changed in Atlas. The drift limiter delays the correction, because more resources have drifted than"
+        " MAX_CORRECTIONS allows. Find out who makes these changes. To stop all corrections, set ATLAS_ENDPOINTS_WRITES=off; to"
+        f" correct this {noun} now, {FORCE}. {drift}",
         requeue=at_latest(state.requeue, wait),
     )
 
@@ -167,13 +167,13 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
     differences = None if seen is None else compare(resource, facts.desired, seen)
     if isinstance(claim, Owner):
         message = (
-            f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
-            " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted, suspended"
+            f"The {resource.noun} belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
+            f" Delete all but one of the resources; for another {resource.noun}, create another resource. When the owner is deleted, suspended"
             " or only observes, the oldest of the waiting resources takes over."
         )
     else:
         message = (
-            "The endpoint may belong to a resource of a namespace that the operator should serve and may not list, or cannot list now."
+            f"The {resource.noun} may belong to a resource of a namespace that the operator should serve and may not list, or cannot list now."
             " It sends nothing for this one until it can. Ask its administrator, who finds the namespace in its log and in /readyz."
         )
     # A change of the others wakes it.
@@ -463,7 +463,7 @@ def _synced(attempt: Attempt, outcome: Outcome, state: State, history: Sequence[
         case _:
             pass
     if outcome.seen is None:
-        message = "The operator could not compare the endpoint with the spec. See Ready."
+        message = "The operator could not compare Atlas with the spec. See Ready."
         if state.reason.progress is Progress.RECONCILING and not state.reason.retried:
             message = f"There is nothing to compare now. {state.message}"
         return Finding("Unknown", state.reason, message)
@@ -475,10 +475,10 @@ def _synced(attempt: Attempt, outcome: Outcome, state: State, history: Sequence[
     if outcome.unconnected:
         return Finding("Unknown", SyncedReason.REFERENCE_NOT_READY, "Not all references are resolved.")
     if outcome.planned is not None and CONTENDED not in outcome.findings:
-        return Finding("True", SyncedReason.OBSERVING, "The endpoint matches the spec. The operator only observes it.")
+        return Finding("True", SyncedReason.OBSERVING, "Atlas matches the spec. The operator only observes it.")
     if history and history[0].generation == attempt.generation and history[0].result == APPLIED:
         return Finding("True", SyncedReason.UPDATED, "Atlas confirmed the last change.")
-    return Finding("True", SyncedReason.IN_SYNC, "The endpoint matches the spec.")
+    return Finding("True", SyncedReason.IN_SYNC, "Atlas matches the spec.")
 
 
 def _deprecated(outcome: Outcome, state: State, now: datetime) -> Finding | None:

@@ -96,12 +96,12 @@ def test_observed(row: Row, provider: Provider) -> None:
 @pytest.mark.parametrize(("row", "provider"), list(rows("correction_delayed")))
 def test_correction_delayed(row: Row, provider: Provider) -> None:
     """Where the drift limiter has a correction ``wait``."""
-    decision = decide(situation(row).facts(provider))
+    facts = situation(row).facts(provider)
+    decision = decide(facts)
     assert decision.write is not None
     assert decision.write.cause is Cause.DRIFT
-    check_state(
-        correction_delayed(decision, math.inf if row["wait"] == "never" else _seconds(row["wait"])), row, provider
-    )
+    wait = math.inf if row["wait"] == "never" else _seconds(row["wait"])
+    check_state(correction_delayed(facts, decision, wait), row, provider)
 
 
 @pytest.mark.parametrize(("row", "provider"), list(rows("answered")))

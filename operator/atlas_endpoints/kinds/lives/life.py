@@ -104,9 +104,9 @@ class Life(KindWithCommands[R]):
 
     # What a kind adds.
 
-    @abstractmethod
     def creation(self, facts: Facts) -> Write:
-        """Return the write that makes the endpoint, without its cause and what is said of it."""
+        """Return the write that makes the endpoint, without its cause and what is said of it; of a kind that makes some."""
+        raise NotImplementedError
 
     @abstractmethod
     def followed(self, facts: Facts) -> Any | None:
@@ -337,8 +337,8 @@ class Life(KindWithCommands[R]):
 
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
-        """Return a DELETE of nothing; Atlas checks the role before it looks for the endpoint."""
-        return (self.api.deletion_of(scope, self.nobody),)
+        """Return a DELETE of nothing, if there is any; Atlas checks the role before it looks for the endpoint."""
+        return (self.api.deletion_of(scope, self.nobody),) if self.api.delete else ()
 
 
 def in_sentence(called: str) -> str:

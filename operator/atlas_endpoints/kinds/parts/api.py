@@ -18,7 +18,7 @@ class Api:
     Attributes:
         below: the path of the LIST, below that of the project; a variable in it is the name of the scope, and a second one what
             entries are parts of: then an ID is that of the whole, a slash, and its own.
-        one: the variable that names an entry.
+        one: the variable that names an entry; "": there is one entry, at the path of the LIST.
         list, get, create, delete, update: the operations, by their names in Atlas's API reference; "": there is none.
         paged: whether the LIST comes in pages.
         versions: those of single operations, where they differ.
@@ -43,12 +43,12 @@ class Api:
     def templates(self) -> Mapping[str, str]:
         """The path of each operation, as in Atlas's API reference."""
         every = f"{GROUP}/{self.below}"
-        one = f"{every}/{{{self.one}}}"
+        one = f"{every}/{{{self.one}}}" if self.one else every
         found = {self.list: every, self.create: every, self.get: one, self.delete: one, self.update: one}
         return {operation: where for operation, where in found.items() if operation}
 
     def list_of(self, scope: Scope) -> Request:
-        return replace(self._request(self.list, "GET", scope), paged=self.paged)
+        return replace(self._request(self.list, "GET", scope), paged=self.paged, single=not self.one)
 
     def get_of(self, scope: Scope, id_: str) -> Request:
         return self._request(self.get, "GET", scope, id_=id_)
@@ -74,6 +74,7 @@ class Api:
         whole: str = "",
     ) -> Request:
         names = re.findall(r"{(\w+)}", self.below)
+        id_ = id_ if self.one else None
         if id_ is not None and len(names) > 1:
             whole, _, id_ = id_.partition("/")
         segments = {"groupId": scope.project_id, **dict(zip(names, (scope.name, whole), strict=False))}
