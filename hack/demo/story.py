@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from demo.stage import Stage
 
-ORDERS, BILLING, LAKE, VAULT = "orders", "billing", "lake", "vault"
-"""The resources of the samples, for AWS, for Azure, for Data Federation and for encryption at rest."""
+ORDERS, BILLING, LAKE, VAULT, SHOP = "orders", "billing", "lake", "vault", "shop"
+"""The resources of the samples, for AWS, for Azure, for Data Federation, for encryption at rest and for the regional mode."""
 AWS, AZURE, DEDICATED, FEDERATED, KEYS = map(
     spec_of,
     ("aws-full", "azure-full", "dedicated-aws-full", "data-federation-aws-full", "encryption-at-rest-azure"),
@@ -103,6 +103,26 @@ def federate(stage: Stage) -> None:
     stage.kubectl("get", "dfpe", LAKE)
     host = stage.kubectl("get", "configmap", "lake-connection", "-o", "jsonpath={.data.hostname}")
     expect(stage, "the ConfigMap has the hostname for this endpoint", holds=host.startswith(f"{LAKE}-"))
+
+
+def switch(stage: Stage) -> None:
+    """Be told which connection strings regional mode changes, accept it, and see it switched on."""
+    say, project = stage.terminal, DEDICATED["projectId"]
+    say.heading(
+        "Regional mode changes connection strings: the operator names the clusters, and waits until that is accepted"
+    )
+    strings = {"privateEndpoint": [{"connectionString": "mongodb://pl-0-eu-west-1.example.net"}]}
+    regions = [{"regionName": "EU_WEST_1"}, {"regionName": "US_EAST_1"}]
+    cluster = {"name": SHOP, "clusterType": "SHARDED", "regions": regions, "connectionStrings": strings}
+    stage.atlas.post("clusters", {"projectId": project, **cluster})
+    stage.kubectl("apply", "-f", f"{SAMPLES}/regional-mode.yaml")
+    wait_for_reason(stage, SHOP, "StringsWillChange", kind="perm")
+    named = stage.kubectl("get", "perm", SHOP, "-o", "jsonpath={.status.affectedClusters}")
+    expect(stage, "the status names the cluster", holds=named == f'["{SHOP}"]')
+    patch(stage, SHOP, kind="perm", acceptStringChanges=True)
+    wait_until_ready(stage, SHOP, kind="perm")
+    is_on = stage.atlas.project(Place(project, "", ""))["regionalMode"]
+    expect(stage, "in Atlas the regional mode is on", holds=is_on)
 
 
 def approve(stage: Stage) -> None:
@@ -226,7 +246,9 @@ def delete(stage: Stage) -> None:
     """Delete the resources, and see that Atlas keeps the endpoints."""
     stage.terminal.heading("Deleting a resource leaves its endpoint in Atlas as it is")
     before = len(stage.atlas.requests())
-    stage.kubectl("delete", f"spe/{ORDERS}", f"spe/{BILLING}", f"dpe/{ORDERS}", f"dfpe/{LAKE}", f"earpe/{VAULT}")
+    stage.kubectl(
+        "delete", f"spe/{ORDERS}", f"spe/{BILLING}", f"dpe/{ORDERS}", f"dfpe/{LAKE}", f"earpe/{VAULT}", f"perm/{SHOP}"
+    )
     expect_writes(stage, before, [])
     expect_comment(stage, "orders, version 3")
     stage.stop_operator()
@@ -288,5 +310,5 @@ def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]],
     stage.terminal.good(f"ok: Atlas was sent {f'{len(bodies)} {method}' if bodies else 'no change'}")
 
 
-STORY = (install, ask, dedicated, federate, approve, watch_over, connect, edit, drift, outage, end_of_the_api)
+STORY = (install, ask, dedicated, federate, switch, approve, watch_over, connect, edit, drift, outage, end_of_the_api)
 """What happens; then `delete`, unless it is to be kept."""

@@ -3,5 +3,5 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "behaviour.steps", "behaviour.serverless", "behaviour.dedicated", "behaviour.regional", "behaviour.streams"
+    *(f"behaviour.{each}" for each in ("steps", "serverless", "dedicated", "regional", "regional_mode", "streams"))
 )

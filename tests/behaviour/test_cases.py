@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from behaviour import data_federation, dedicated, regional, serverless, streams
+from behaviour import data_federation, dedicated, regional, regional_mode, serverless, streams
 from behaviour.cases import Case, cases
 from support.virtual_time import on_virtual_time
 
@@ -57,6 +57,12 @@ async def test_encryption_at_rest(case: Case) -> None:
 @on_virtual_time
 async def test_backup(case: Case) -> None:
     await regional.BackupSteps().do(case.steps)
+
+
+@of("regional_mode", regional_mode.CONSTANTS)
+@on_virtual_time
+async def test_regional_mode(case: Case) -> None:
+    await regional_mode.ModeSteps().do(case.steps)
 
 
 @of("streams", streams.CONSTANTS)

@@ -17,6 +17,7 @@ from behaviour.dedicated import CONSTANTS as DEDICATED
 from behaviour.dedicated import VPCE, DedicatedSteps
 from behaviour.regional import CONSTANTS as REGIONAL
 from behaviour.regional import BackupSteps, EncryptionSteps
+from behaviour.regional_mode import ModeSteps
 from behaviour.serverless import ServerlessSteps
 from behaviour.steps import Steps
 from behaviour.streams import CONSTANTS as STREAMS
@@ -44,6 +45,7 @@ THINGS: Mapping[str, tuple[type[Steps], Fields, Fields]] = {
     "a Data Federation endpoint in Azure": (DataFederationSteps, DATA["AZURE"], OTHER_CASE),
     "an encryption endpoint": (EncryptionSteps, REGIONAL["AZURE"], {"region": "EUROPE_WEST"}),
     "a backup endpoint": (BackupSteps, REGIONAL["AWS"], {**IN_EUROPE, "vpcRegion": "eu-west-1"}),
+    "the regional mode": (ModeSteps, {}, {}),
     "a connection to MSK": (StreamSteps, STREAMS["MSK"], {"authenticationScheme": "IAM"}),
     "a connection to Confluent": (
         StreamSteps,
@@ -114,7 +116,8 @@ def in_atlas(steps: Steps) -> list[str]:
     endpoints: list[Iterable[str]] = [each.endpoints for each in project.services.values()]
     endpoints += [each.endpoints for each in project.instances.values()]
     endpoints += [project.regional_endpoints, project.stream_endpoints, project.federation_endpoints]
-    return [id_ for some in endpoints for id_ in some]
+    found = [id_ for some in endpoints for id_ in some]
+    return [*found, "regional mode"] if project.regional_mode else found
 
 
 async def deleted(steps: Steps, spec: Fields, moment: list[Fields], other: Fields | None) -> tuple[Sequence[str], ...]:
@@ -142,6 +145,7 @@ async def test_what_another_resource_names_is_not_deleted(
     world = steps()
     before, after = await deleted(world, spec, moment, other)
     assert [call for call in world.atlas.calls if call.startswith("DELETE")] == []
+    assert world.atlas.calls.count("PATCH mode") <= 1  # which has switched it on
     assert before == after != []
     assert world.cluster.key("db") not in world.cluster.objects, world.bodies["db"]["status"]
 

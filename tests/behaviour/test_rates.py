@@ -25,6 +25,7 @@ from behaviour.dedicated import AZURE_ID, VPCE, DedicatedSteps
 from behaviour.dedicated import CONSTANTS as DEDICATED
 from behaviour.regional import CONSTANTS as REGIONAL
 from behaviour.regional import BackupSteps, EncryptionSteps
+from behaviour.regional_mode import ModeSteps
 from behaviour.serverless import INSTANCE, ServerlessSteps
 from behaviour.steps import Steps
 from behaviour.streams import CONSTANTS as STREAMS
@@ -42,6 +43,7 @@ OPTIONAL: Fields = {
     "driftPolicy": "Report",
     "deletionPolicy": "Delete",
     "provisioningTimeout": "10m",
+    "acceptStringChanges": True,
     "outputConfigMapRef": {"name": "out"},
     "cloudProviderEndpointId": VPCE,
     "comment": "one",
@@ -108,6 +110,7 @@ CREATIONS: Mapping[str, Creation] = {
     "a Data Federation endpoint in Azure": Creation(DataFederationSteps, "POST", DATA["AZURE"]),
     "an encryption endpoint": Creation(EncryptionSteps, "POST", REGIONAL["AZURE"], KEYS),
     "a backup endpoint": Creation(BackupSteps, "POST", REGIONAL["AWS"], BACKUPS),
+    "the regional mode": Creation(ModeSteps, "PATCH", {}),
     "a connection to MSK": Creation(StreamSteps, "POST", STREAMS["MSK"]),
     "a connection to Confluent in AWS": Creation(StreamSteps, "POST", STREAMS["CONFLUENT"], LINKS),
     "a connection to Confluent in Azure": Creation(StreamSteps, "POST", STREAMS["AZURE_CONFLUENT"]),
@@ -214,7 +217,7 @@ async def test_a_refused_creation_is_tried_seldom(
             raise lost(request) if refusal is None else steps.atlas.refusal(request, *refusal)
 
     steps.atlas.before = before
-    steps.target({**TARGETS, "VPCEndpoint vpc": AZURE_ID if spec["providerName"] == "AZURE" else VPCE}, "")
+    steps.target({**TARGETS, "VPCEndpoint vpc": AZURE_ID if spec.get("providerName") == "AZURE" else VPCE}, "")
     if isinstance(steps, ServerlessSteps):
         place = {"providerName": spec["providerName"], "endpointServiceName": "service"}
         steps.endpoint({"status": "RESERVED", **place}, "")

@@ -10,13 +10,14 @@ from behaviour.atlas import PROJECT
 from behaviour.data_federation import DataFederationSteps
 from behaviour.dedicated import DedicatedSteps
 from behaviour.regional import BackupSteps, EncryptionSteps
+from behaviour.regional_mode import ModeSteps
 from behaviour.serverless import ServerlessSteps
 from behaviour.steps import Steps
 from behaviour.streams import StreamSteps
 from support.cases import Case, each_case
 from support.virtual_time import run
 
-STEPS = (ServerlessSteps, DedicatedSteps, DataFederationSteps, EncryptionSteps, BackupSteps, StreamSteps)
+STEPS = (ServerlessSteps, DedicatedSteps, DataFederationSteps, EncryptionSteps, BackupSteps, StreamSteps, ModeSteps)
 
 
 def slips(steps: type[Steps], case: Case) -> bool:

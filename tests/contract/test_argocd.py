@@ -8,8 +8,8 @@ from atlas_endpoints.kinds import KINDS as REGISTRY
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.resource import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
 from delivery.argocd import SCRIPTS, generated
-from delivery.recorded import DATA_FEDERATION, DEDICATED, GROUP, KINDS, SERVERLESS, STREAM, recorded
-from delivery.states import STATES
+from delivery.recorded import DATA_FEDERATION, DEDICATED, GROUP, KINDS, REGIONAL_MODE, SERVERLESS, STREAM, recorded
+from delivery.states import ENDPOINTS, STATES
 from support.crd import crds
 from support.resources import ready
 
@@ -17,7 +17,14 @@ ONLY_OF = {
     Reason.INSTANCE_NOT_FOUND: {SERVERLESS},
     Reason.NOT_SERVERLESS: {SERVERLESS},
     Reason.NO_CAPACITY: {DEDICATED},
-    Reason.DRIFTED: {SERVERLESS, DEDICATED, DATA_FEDERATION},
+    Reason.DRIFTED: {SERVERLESS, DEDICATED, DATA_FEDERATION, REGIONAL_MODE},
+    **dict.fromkeys(
+        (
+            *(Reason.PENDING, Reason.INITIATING, Reason.CORRECTION_HELD, Reason.DELETING),
+            *(Reason.ENDPOINT_NOT_FOUND, Reason.ENDPOINT_FAILED, Reason.PROVISIONING_TIMEOUT),
+        ),
+        ENDPOINTS,
+    ),
     Reason.WAITING_FOR_CLOUD_ENDPOINT: {SERVERLESS, DEDICATED, DATA_FEDERATION, STREAM},
 }
 """The shared reasons that only some kinds have, or come to within a minute: what Atlas makes is late for longer before it is lost."""

@@ -130,7 +130,15 @@ def test_the_chart_tells_its_image_its_crds_and_an_example_of_each() -> None:
         for kind, crd in crds().items()
         for version in crd["spec"]["versions"]
     }
-    names = ("backup", "data-federation-aws", "dedicated-aws", "encryption-at-rest-aws", "aws", "stream-msk")
+    names = (
+        "backup",
+        "data-federation-aws",
+        "dedicated-aws",
+        "encryption-at-rest-aws",
+        "regional-mode",
+        "aws",
+        "stream-msk",
+    )
     samples = [ROOT / "deploy" / "samples" / f"{name}.yaml" for name in names]
     assert annotation("crdsExamples") == [yaml.safe_load(path.read_text(encoding="utf-8")) for path in samples]
 

@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.remote_regions import body
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Spec as DedicatedSpec
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
 from atlas_endpoints.kinds.lives.regional import Regional
-from support.cases import DEDICATED, STREAM, cases, manifest, update_cases
+from support.cases import DEDICATED, REGIONAL_MODE, STREAM, cases, manifest, update_cases
 from support.crd import crds, path_of, resource_of, schema_of
 
 KINDS = tuple(crds())
@@ -48,13 +48,15 @@ def sent_by(kind: str) -> set[str]:
             return {*body_of(ENCRYPTION_AT_REST_KIND)}
         case "BackupPrivateEndpoint":
             return {*body_of(BACKUP_KIND, vpcRegion="EU_WEST_2")}
+        case "PrivateEndpointRegionalMode":
+            return {"enabled"}
         case _:
             return {"provider", *resource_of(kind).fields}
 
 
 def resolved_by(kind: str) -> set[str]:
     """What a kind puts into `status.resolved`."""
-    return {*resource_of(kind).fields} - {"comment"} if kind != STREAM else set()
+    return {*resource_of(kind).fields} - {"comment"} if kind not in {STREAM, REGIONAL_MODE} else set()
 
 
 SIZE_LIMIT = 80_000

@@ -22,8 +22,8 @@ GROUP = CUSTOMIZATIONS / "atlas-endpoints.dev"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
 DATA_FEDERATION = "DataFederationPrivateEndpoint"
 ENCRYPTION_AT_REST, BACKUP = "EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"
-STREAM = "StreamPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP, STREAM)
+STREAM, REGIONAL_MODE = "StreamPrivateEndpoint", "PrivateEndpointRegionalMode"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP, STREAM, REGIONAL_MODE)
 
 NAMESPACE = "shop"
 SERVICE = "7f7cac1a0000000000000000"

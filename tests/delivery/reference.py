@@ -43,6 +43,7 @@ KINDS = {
     "DataFederationPrivateEndpoint": "data-federation.md",
     "DedicatedPrivateEndpoint": "dedicated.md",
     "EncryptionAtRestPrivateEndpoint": "encryption-at-rest.md",
+    "PrivateEndpointRegionalMode": "regional-mode.md",
     "ServerlessPrivateEndpoint": "serverless.md",
     "StreamPrivateEndpoint": "streams.md",
 }

@@ -16,7 +16,16 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
-from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, KINDS, SERVERLESS, STREAM
+from delivery.recorded import (
+    BACKUP,
+    DATA_FEDERATION,
+    DEDICATED,
+    ENCRYPTION_AT_REST,
+    KINDS,
+    REGIONAL_MODE,
+    SERVERLESS,
+    STREAM,
+)
 from delivery.subjects import (
     AZURE_REGION,
     REGION,
@@ -25,6 +34,7 @@ from delivery.subjects import (
     DataFederationSubject,
     DedicatedSubject,
     EncryptionAtRestSubject,
+    RegionalModeSubject,
     RegionalSubject,
     ServerlessSubject,
     StreamSubject,
@@ -51,11 +61,13 @@ REGIONAL = {ENCRYPTION_AT_REST, BACKUP}
 """The kinds whose endpoints Atlas makes for a region."""
 MADE_BY_ATLAS = {*REGIONAL, STREAM}
 """These, and the one whose connections Atlas makes to a service of the user's."""
-CONNECTED = set(KINDS) - MADE_BY_ATLAS
+ENDPOINTS = set(KINDS) - {REGIONAL_MODE}
+"""The kinds whose resources stand for an endpoint."""
+CONNECTED = ENDPOINTS - MADE_BY_ATLAS
 """The kinds that connect an endpoint of the user's."""
 REGISTERED = CONNECTED - {SERVERLESS}
 """The kinds whose endpoints are registered by their ID in the cloud."""
-OTHERS = set(KINDS) - {SERVERLESS}
+OTHERS = ENDPOINTS - {SERVERLESS}
 GRACE = timedelta(minutes=2)
 OTHER = "other"
 """A resource beside the one that a state is about."""
@@ -201,8 +213,9 @@ def _in_atlas_it_is(env: Subject, *, status: str, reason: str) -> Body:
     return _says(env, reason)
 
 
+_kinds: Collection[str]
 for _kinds, _status, _reason, _name in (
-    (KINDS, "HIBERNATING", "Pending", "pending"),
+    (ENDPOINTS, "HIBERNATING", "Pending", "pending"),
     ({SERVERLESS}, "RESERVATION_REQUESTED", "ReservationRequested", "reservation-requested"),
     ({SERVERLESS}, "INITIATING", "Initiating", "initiating"),
     ({DEDICATED}, "PENDING_ACCEPTANCE", "Initiating", "initiating"),
@@ -210,7 +223,7 @@ for _kinds, _status, _reason, _name in (
     (REGIONAL, "INITIATING", "Initiating", "initiating"),
     (REGIONAL, "PENDING_RECREATION", "Recreating", "recreating"),
     ({STREAM}, "IDLE", "Initiating", "initiating"),
-    (KINDS, "DELETING", "Deleting", "endpoint-deleting"),
+    (ENDPOINTS, "DELETING", "Deleting", "endpoint-deleting"),
 ):
     _state("Progressing", of=_kinds, name=_name)(partial(_in_atlas_it_is, status=_status, reason=_reason))
 
@@ -463,7 +476,7 @@ for _kinds, _reason, _name, _arrange in (
     (KINDS, "IPNotAllowed", "ip-not-allowed", _closed_access_list),
     ({SERVERLESS}, "ReferenceNotReady", "reference-not-ready", _missing_reference),
     (REGISTERED, "ReferenceNotReady", "reference-not-ready", _forbidden_reference),
-    (MADE_BY_ATLAS, "ReferenceNotReady", "reference-not-ready", _forbidden_project),
+    ({*MADE_BY_ATLAS, REGIONAL_MODE}, "ReferenceNotReady", "reference-not-ready", _forbidden_project),
     ({SERVERLESS}, "EndpointNotFound", "endpoint-not-found", _missing_endpoint),
     (OTHERS, "EndpointNotFound", "endpoint-not-found", _nothing_to_observe),
     ({ENCRYPTION_AT_REST}, "EncryptionNotConfigured", "encryption-not-configured", _missing_key),
@@ -481,7 +494,7 @@ for _kinds, _reason, _name, _arrange in (
 # A person must act
 
 
-@_state("Degraded")
+@_state("Degraded", of=ENDPOINTS)
 def endpoint_failed(env: Subject) -> Body:
     available(env)
     why = "Failed to accept interface endpoint due to code={InvalidVpcEndpointId.NotFound}."
@@ -495,7 +508,8 @@ def update_rejected(env: Subject) -> Body:
         available(env)
         env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
     else:
-        env.atlas.fail(env.place, method="POST", status=400, errorCode="INVALID_ATTRIBUTE")
+        method = "PATCH" if isinstance(env, RegionalModeSubject) else "POST"
+        env.atlas.fail(env.place, method=method, status=400, errorCode="INVALID_ATTRIBUTE")
         env.create(**env.NAMED)
     return _says(env, "UpdateRejected")
 
@@ -511,7 +525,7 @@ def invalid_spec(env: Subject) -> Body:
     raise AssertionError("the spec was to be invalid")
 
 
-@_state("Degraded", operator=NOBODY)
+@_state("Degraded", of=ENDPOINTS, operator=NOBODY)
 def provisioning_timeout(env: Subject) -> Body:
     """With a status that was written long ago."""
     since = f"{datetime.now(UTC) - timedelta(hours=4):%Y-%m-%dT%H:%M:%SZ}"
@@ -525,12 +539,27 @@ def provisioning_timeout(env: Subject) -> Body:
     return _says(env, "ProvisioningTimeout")
 
 
-@_state("Degraded", of=CONNECTED)
+@_state("Degraded", of={REGIONAL_MODE})
+def strings_will_change(env: RegionalModeSubject) -> Body:
+    cluster = {
+        "name": "orders",
+        "clusterType": "SHARDED",
+        "regions": [{"regionName": REGION}, {"regionName": "US_EAST_1"}],
+    }
+    strings = {"privateEndpoint": [{"connectionString": "mongodb://pl-0-eu-west-1.example.net"}]}
+    env.atlas.post("clusters", {"projectId": env.place.project, **cluster, "connectionStrings": strings})
+    env.create()
+    return _says(env, "StringsWillChange")
+
+
+@_state("Degraded", of={*CONNECTED, REGIONAL_MODE})
 def drifted(env: Subject) -> Body:
     env.create(connected=True, driftPolicy="Report", **env.FIELDS)
     _says(env, "Available")
     if isinstance(env, DedicatedSubject):
         env.change_service(remove=True)
+    elif isinstance(env, RegionalModeSubject):
+        env.change(enabled=False)
     else:
         env.change(comment="theirs")
     return _says(env, "Drifted")

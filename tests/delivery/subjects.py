@@ -11,9 +11,10 @@ from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUP_KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
+from atlas_endpoints.kinds.private_endpoint_regional_mode import KIND as REGIONAL_MODE_KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_KIND
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND as STREAM_KIND
-from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, SERVERLESS, STREAM
+from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, REGIONAL_MODE, SERVERLESS, STREAM
 from support.atlas import CLOUD_ENDPOINT, Place, place, project_id
 from support.concurrent_cases import NAME, Env
 
@@ -281,6 +282,38 @@ class StreamSubject(Subject):
         return {"connection": {"id": STREAM_CONNECTION, "state": "IDLE"}}
 
 
+@dataclass(frozen=True, slots=True)
+class RegionalModePlace(DedicatedPlace):
+    """A project."""
+
+    @property
+    @override
+    def path(self) -> str:
+        return f"/groups/{self.project}/privateEndpoint/regionalMode"
+
+    @override
+    def spec(self, **fields: Any) -> dict[str, Any]:
+        fields.pop("region", None)
+        return {"projectId": self.project, "credentialsSecretRef": {"name": "atlas-credentials"}, **fields}
+
+
+class RegionalModeSubject(Subject):
+    """The regional mode of a project."""
+
+    KIND = REGIONAL_MODE_KIND
+    NAMED: ClassVar = {}
+    FIELDS: ClassVar = {}
+    EDIT: ClassVar = {"syncInterval": "1h"}
+
+    @override
+    def change(self, **fields: Any) -> None:
+        self.atlas.post("regionalMode", {"projectId": self.place.project, **fields})
+
+    @override
+    def connect(self, **_: Any) -> None:
+        self.change(enabled=True)
+
+
 SUBJECTS: Mapping[str, type[Subject]] = {
     SERVERLESS: ServerlessSubject,
     DEDICATED: DedicatedSubject,
@@ -288,6 +321,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
     ENCRYPTION_AT_REST: EncryptionAtRestSubject,
     BACKUP: BackupSubject,
     STREAM: StreamSubject,
+    REGIONAL_MODE: RegionalModeSubject,
 }
 _PLACES: Mapping[str, type[DedicatedPlace]] = {
     DEDICATED: DedicatedPlace,
@@ -295,6 +329,7 @@ _PLACES: Mapping[str, type[DedicatedPlace]] = {
     ENCRYPTION_AT_REST: EncryptionAtRestPlace,
     BACKUP: BackupPlace,
     STREAM: StreamPlace,
+    REGIONAL_MODE: RegionalModePlace,
 }
 
 

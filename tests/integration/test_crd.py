@@ -29,6 +29,7 @@ from support.cases import (
     DEDICATED,
     ENCRYPTION_AT_REST,
     KINDS,
+    REGIONAL_MODE,
     SERVERLESS,
     STREAM,
     Case,
@@ -51,6 +52,7 @@ NAMED: Mapping[str, Mapping[str, str]] = {
     ENCRYPTION_AT_REST: {},
     BACKUP: {"vpcRegion": "eu-west-2"},
     STREAM: {},
+    REGIONAL_MODE: {},
 }
 """What a resource of each kind has beside what it must have, so that each field is there that names the endpoint."""
 
@@ -171,7 +173,7 @@ def test_who_writes_a_resource_does_not_write_its_status(
     created: Mapping[str, Any], api: httpx.Client, kind: str
 ) -> None:
     """What a status shows of an endpoint is a proof for those in other namespaces, so nobody may come with one."""
-    forged = {"observedGeneration": 1, "connection" if kind == STREAM else "endpoint": {"id": "f" * 24}}
+    forged = {"observedGeneration": 1, resource_of(kind).status_type.shown_as: {"id": "f" * 24}}
     new = manifest("AWS", {}, kind=kind, name="forged")
     tries = [
         api.post("", json={**new, "status": forged}),
@@ -287,6 +289,10 @@ OWN_STATUS: Mapping[str, Mapping[str, Any]] = {
         "creation": Creation(requested_at=NOW, attempt=2),
         "account": dict.fromkeys(_status_fields(STREAM, "account"), LONG),
         "connection": dict.fromkeys(_status_fields(STREAM, "connection"), LONG) | {"stateSince": NOW},
+    },
+    REGIONAL_MODE: {
+        "mode": dict.fromkeys(_status_fields(REGIONAL_MODE, "mode"), LONG) | {"statusSince": NOW},
+        "affected_clusters": (LONG,) * 16,
     },
 }
 """The fields that only the status of a kind has."""
@@ -409,6 +415,13 @@ LISTED: Mapping[str, tuple[Status, Mapping[str, str], Mapping[str, str]]] = {
         ),
         {"PROVIDER": "AWS", "VENDOR": "S3", "REGION": "eu-west-1"},
         {"CONNECTION-ID": "a" * 24, "INTERFACE-ENDPOINT": "vpce-1", "ERROR": "no-such-topic"},
+    ),
+    REGIONAL_MODE: (
+        resource_of(REGIONAL_MODE).status_type.model_validate(
+            {"mode": {"id": "regionalMode", "status": "FAILED", "errorMessage": "no-such-project"}}
+        ),
+        {},
+        {"ERROR": "no-such-project"},
     ),
 }
 """A status of each kind, and its columns without and with ``--output=wide``."""

@@ -111,6 +111,7 @@ def test_an_operator_serves_the_kinds_that_it_is_told_to(
     for kind in ("EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"):
         kinds[kind].create("one", Project(own).spec())
     kinds["StreamPrivateEndpoint"].create("one", Project(own).spec(vendor="KINESIS"))
+    kinds["PrivateEndpointRegionalMode"].create("one", {"projectId": place.project})
 
     mine = kinds.pop(served)
     mine.wait_ready("one")

@@ -57,6 +57,7 @@ A_PERSON_MUST_ACT = frozenset(
     {
         "EndpointFailed",
         "ServiceFailed",
+        "StringsWillChange",
         "UpdateRejected",
         "InvalidSpec",
         "APIGone",
@@ -232,6 +233,7 @@ READY: Mapping[str, frozenset[str | None]] = {
     "EncryptionAtRestPrivateEndpoint": frozenset({"ACTIVE"}),
     "BackupPrivateEndpoint": frozenset({"ACTIVE"}),
     "StreamPrivateEndpoint": frozenset({"DONE"}),
+    "PrivateEndpointRegionalMode": frozenset({"ENABLED"}),
 }
 """What Atlas says of an endpoint that works, by kind, or nothing, as far as the kind has no step between; of others, AVAILABLE."""
 
@@ -246,7 +248,8 @@ def _of_readiness(body: Body, status: Body, conditions: Conditions) -> Iterator[
         if name not in conditions or conditions[name]["status"] != "True":
             yield f"{name} is not True although Ready is"
     works = READY.get(body.get("kind", ""), frozenset({"AVAILABLE"}))
-    in_atlas = status.get("connection", {}).get("state", status.get("endpoint", {}).get("status"))
+    shown = {**status.get("mode", {}), **status.get("endpoint", {})}
+    in_atlas = status.get("connection", {}).get("state", shown.get("status"))
     if in_atlas not in works:
         yield f"Ready is True although Atlas says none of {set(works)}, which READY of tests/support/kstatus.py names"
     yield from (f"Ready is True although there is {name}" for name in ("drift", "lastError") if name in status)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from atlas_endpoints.kinds import backup_private_endpoint as backup
+from atlas_endpoints.kinds import private_endpoint_regional_mode as regional_mode
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.data_federation_private_endpoint import kind as data_federation
 from atlas_endpoints.kinds.dedicated_private_endpoint import imported as dedicated
@@ -18,6 +19,7 @@ _IMPORTERS: Sequence[Importer] = (
     data_federation.IMPORTER,
     encryption_at_rest.IMPORTER,
     backup.IMPORTER,
+    regional_mode.IMPORTER,
     stream.IMPORTER,
     serverless.IMPORTER,
 )

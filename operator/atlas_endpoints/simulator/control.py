@@ -80,6 +80,13 @@ class ClusterChange(ClusterDocument):
     project_id: ObjectId
 
 
+class RegionalModeChange(Document):
+    """Body of ``POST regionalMode``: switches the regional mode of a project."""
+
+    project_id: ObjectId
+    enabled: bool
+
+
 class FederationEndpointChange(FederationEndpointDocument):
     """Body of ``POST dataFederationEndpoints``: puts, changes or removes an endpoint of Data Federation."""
 
@@ -144,6 +151,7 @@ Change = TypeVar(
     ClusterChange,
     FederationEndpointChange,
     EncryptionChange,
+    RegionalModeChange,
     EncryptionEndpointChange,
     BackupEndpointChange,
     ExportBucketChange,
@@ -158,6 +166,7 @@ _SERVICES = TypeAdapter(list[ServiceChange])
 _CLUSTERS = TypeAdapter(list[ClusterChange])
 _FEDERATION_ENDPOINTS = TypeAdapter(list[FederationEndpointChange])
 _ENCRYPTION = TypeAdapter(list[EncryptionChange])
+_REGIONAL_MODE = TypeAdapter(list[RegionalModeChange])
 _ENCRYPTION_ENDPOINTS = TypeAdapter(list[EncryptionEndpointChange])
 _BACKUP_ENDPOINTS = TypeAdapter(list[BackupEndpointChange])
 _BUCKETS = TypeAdapter(list[ExportBucketChange])
@@ -187,6 +196,7 @@ class Control:
             "dataFederationEndpoints": {
                 "POST": partial(self._put, _FEDERATION_ENDPOINTS, self._put_federation_endpoint)
             },
+            "regionalMode": {"POST": partial(self._put, _REGIONAL_MODE, _put_regional_mode)},
             "encryptionAtRest": {"POST": partial(self._put, _ENCRYPTION, regional.put_encryption)},
             "encryptionAtRestEndpoints": {
                 "POST": partial(self._put, _ENCRYPTION_ENDPOINTS, self._put_regional_endpoint)
@@ -372,6 +382,11 @@ class Control:
                 f"endpoints: project {project_id} has no instance {name}; POST /{PREFIX}/instances creates one"
             )
         return instance
+
+
+def _put_regional_mode(project: Project, change: RegionalModeChange) -> dict[str, Any]:
+    project.regional_mode = change.enabled
+    return {"enabled": change.enabled}
 
 
 def _service(service: Service) -> dict[str, Any]:

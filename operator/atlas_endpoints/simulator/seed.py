@@ -46,6 +46,7 @@ class ProjectSeed(Document):
     clusters: tuple[ClusterDocument, ...] = ()
     data_federation_endpoints: tuple[FederationEndpointDocument, ...] = ()
     federated_databases: frozenset[ClusterName] = frozenset()
+    regional_mode: bool = False
     encryption_at_rest: EncryptionDocument = EncryptionDocument()
     encryption_at_rest_endpoints: tuple[EncryptionEndpointDocument, ...] = ()
     backup_endpoints: tuple[BackupEndpointDocument, ...] = ()

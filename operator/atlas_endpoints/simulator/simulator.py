@@ -104,6 +104,7 @@ class Simulator:
             for endpoint in project_seed.data_federation_endpoints:
                 self.federation.put(project, endpoint)
             project.federated_databases |= project_seed.federated_databases
+            project.regional_mode = project_seed.regional_mode
             self.regional.put_encryption(project, project_seed.encryption_at_rest)
             for regional in (*project_seed.encryption_at_rest_endpoints, *project_seed.backup_endpoints):
                 self.regional.put(project, regional)

@@ -14,15 +14,16 @@ PROJECT = "32b6e34b3d91647abb20e7b8"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
 DATA_FEDERATION = "DataFederationPrivateEndpoint"
 ENCRYPTION_AT_REST, BACKUP = "EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"
-STREAM = "StreamPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP, STREAM)
+STREAM, REGIONAL_MODE = "StreamPrivateEndpoint", "PrivateEndpointRegionalMode"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP, STREAM, REGIONAL_MODE)
 _FILES = {
-    SERVERLESS: ("common", "cloud_endpoint", "serverless_private_endpoint"),
-    DEDICATED: ("common", "cloud_endpoint", "dedicated_private_endpoint"),
-    DATA_FEDERATION: ("common", "cloud_endpoint", "data_federation_private_endpoint"),
-    ENCRYPTION_AT_REST: ("common", "regional", "encryption_at_rest_private_endpoint"),
-    BACKUP: ("common", "regional", "backup_private_endpoint"),
-    STREAM: ("common", "stream_private_endpoint"),
+    SERVERLESS: ("common", "provider", "cloud_endpoint", "serverless_private_endpoint"),
+    DEDICATED: ("common", "provider", "cloud_endpoint", "dedicated_private_endpoint"),
+    DATA_FEDERATION: ("common", "provider", "cloud_endpoint", "data_federation_private_endpoint"),
+    ENCRYPTION_AT_REST: ("common", "provider", "regional", "encryption_at_rest_private_endpoint"),
+    BACKUP: ("common", "provider", "regional", "backup_private_endpoint"),
+    STREAM: ("common", "provider", "stream_private_endpoint"),
+    REGIONAL_MODE: ("common", "private_endpoint_regional_mode"),
 }
 _CONNECTED = {
     "cloudProviderEndpointId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
@@ -49,6 +50,7 @@ _BASES: dict[str, dict[str, dict[str, Any]]] = {
     },
     ENCRYPTION_AT_REST: {"AWS": _IN_AWS, "AZURE": _IN_AZURE},
     BACKUP: {"AWS": _IN_AWS},
+    REGIONAL_MODE: {"AWS": {"projectId": PROJECT}},
     STREAM: {
         "AWS": {**_IN_AWS, "vendor": "S3", "serviceEndpointId": "com.amazonaws.eu-west-1.s3"},
         "MSK": {
@@ -145,7 +147,9 @@ def cases(kind: str = SERVERLESS) -> list[Case]:
 def update_cases(kind: str = SERVERLESS) -> list[UpdateCase]:
     """Return the rows for changes of resources that exist."""
     found = []
-    for number, row in enumerate(row for file in _FILES[kind] for row in _rows(f"{file}_updates.yaml")):
+    for number, row in enumerate(
+        row for file in _FILES[kind] if file != "provider" for row in _rows(f"{file}_updates.yaml")
+    ):
         without = row.get("without", [])
         before = _manifest(number, kind=kind, base=row["base"], spec=row.get("before"), without=without)
         after = deepcopy(before)

@@ -46,7 +46,7 @@ KNOWN = {
     "ATTACHMENT": "projects/orders/regions/us-central1/serviceAttachments/one",
 }
 
-READS = {"GET service", "GET endpoint", "LIST"}
+READS = {"GET service", "GET endpoint", "GET regionalMode", "LIST"}
 
 
 class ReadAtlas(SimulatedAtlas):
@@ -56,6 +56,7 @@ class ReadAtlas(SimulatedAtlas):
         super().__init__(lambda: 1_800_000_000.0)
         world = self.simulator.world
         project, world.mode = world.projects[PROJECT], case.get("mode", "normal")
+        project.regional_mode = case.get("regional", False)
         for each in case.get("services", ()):
             self.simulator.services.put(project, ServiceDocument.model_validate(each))
         for each in case.get("federation", ()):

@@ -29,7 +29,7 @@ RECORDED = {
 NOT_READ = {name for name, each in comparisons().items() if "not read" in each}
 REFUSED = [name for name, each in RECORDED.items() if (each["response"]["status"] or 0) >= 400]
 SHOWN = [name for name, each in RECORDED.items() if name not in REFUSED and each["request"]["method"] != "DELETE"]
-VERBS = {"GET": ("get", "list"), "POST": ("create",), "PATCH": ("update",)}
+VERBS = {"GET": ("get", "list"), "POST": ("create",), "PATCH": ("update", "toggle")}
 BESIDE: Mapping[str, Callable[[Any], Any]] = {
     "getCluster": partial(private_strings, CLUSTER),
     "getDataFederation": partial(hostnames, DATABASE),
@@ -38,6 +38,7 @@ ENTRIES = {
     "listExportBuckets": "exportBuckets",
     "listStreamWorkspaces": "workspaces",
     "listStreamConnections": f"streams/{DATABASE}",
+    **dict.fromkeys(("getRegionalEndpointMode", "toggleRegionalEndpointMode"), "regionalMode"),
 }
 """What is read beside the entries, by an output and by a decision."""
 

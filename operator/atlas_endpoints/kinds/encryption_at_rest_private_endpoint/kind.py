@@ -6,20 +6,21 @@ have never been recorded; what is known of them comes from the tests of MongoDB'
 
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.cluster.api import Names
+from atlas_endpoints.kinds.clusters import CLUSTERS, Cluster
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint
 from atlas_endpoints.kinds.lives.imports import regional_importer_of
 from atlas_endpoints.kinds.lives.life import Facts
 from atlas_endpoints.kinds.lives.made import some_of
 from atlas_endpoints.kinds.lives.regional import REFUSALS, Regional, RegionalReason
-from atlas_endpoints.kinds.parts.api import Api, Read, all_of
+from atlas_endpoints.kinds.parts.api import Api, Read
 from atlas_endpoints.kinds.parts.states import States, Waits
 from atlas_endpoints.kinds.regional_resource import EndpointStatus
 from atlas_endpoints.reconcile.compare import Comparison
@@ -30,8 +31,6 @@ from atlas_endpoints.reconcile.status import as_shown, condition_in
 
 BLOCKS: Mapping[str, str] = {"AWS": "awsKms", "AZURE": "azureKeyVault"}
 """The part of a project's encryption at rest that a cloud has."""
-
-CLOUDS = frozenset({"AWS", "AZURE", "GCP"})
 
 _NAME = re.compile(r"[A-Za-z0-9_(][A-Za-z0-9_.()-]{0,259}")
 """What Azure takes for the name of a resource, of a group of them, or of a subscription: no option, and nothing that hides."""
@@ -63,25 +62,6 @@ class Block:
         return command if as_shown(command) == command else None
 
 
-class Cluster(NamedTuple):
-    """A cluster, as far as it needs a key.
-
-    Attributes:
-        provider: the cloud whose key encrypts it, or NONE; what is another word may be any of them.
-        nodes: where it has them: the cloud, which may be another word, and the region in Atlas's spelling; "": Atlas does not show it.
-    """
-
-    name: str
-    provider: str
-    nodes: frozenset[tuple[str, str]]
-
-    def regions_by_key(self, provider: str) -> Collection[str]:
-        """Return the regions of a cloud where its nodes may need a key of this cloud; "" for one that Atlas does not show."""
-        if self.provider in {"NONE", *CLOUDS} - {provider}:
-            return ()
-        return [region for cloud, region in self.nodes if cloud not in CLOUDS - {provider}]
-
-
 def encryption_in(answer: Any) -> Mapping[str, Block] | None:
     """Return the encryption at rest in an answer, by cloud, or None if it is none, or has something else in the place of a block or a switch."""
     found = {cloud: answer.get(name) or {} for cloud, name in BLOCKS.items()} if isinstance(answer, dict) else {}
@@ -100,34 +80,7 @@ def _block_in(value: Mapping[str, Any]) -> Block:
     return Block(value.get("enabled") is True, value.get("requirePrivateNetworking") is True, *texts)
 
 
-def cluster_in(item: Any) -> Cluster | None:
-    """Return the cluster in an item of a LIST, or None if it is none."""
-    name = text_of(item.get("name")) if isinstance(item, dict) else None
-    if not name:
-        return None
-    configs = [
-        config for spec in _objects(item.get("replicationSpecs")) for config in _objects(spec.get("regionConfigs"))
-    ]
-    nodes = {(text_of(each.get("providerName")) or "", text_of(each.get("regionName")) or "") for each in configs}
-    return Cluster(name, text_of(item.get("encryptionAtRestProvider")) or "", frozenset(nodes))
-
-
-def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
-    """Return the objects of a list; an empty one for each that is not readable, and for a list that is not."""
-    found = value if isinstance(value, list) else []
-    return [each if isinstance(each, dict) else {} for each in found] or [{}]
-
-
 ENCRYPTION = Read(operation="getEncryptionAtRest", below="encryptionAtRest", parse=encryption_in)
-CLUSTERS = Read(
-    operation="listClusters",
-    below="clusters",
-    version="2024-08-05",
-    parse=all_of(cluster_in),
-    paged=True,
-    page_size=20,
-)
-"""A cluster may have 50 shards, which take 100 KiB."""
 
 
 class EncryptionReason(ReadyReason):

@@ -192,19 +192,22 @@ async def test_a_project_that_is_named_needs_no_resources(server: ApiServer, lac
             [
                 *((PROJECT, provider) for provider in ("AWS", "AZURE", "GCP")),
                 (PROJECT, "Data Federation"),
-                *((PROJECT, provider) for provider in ("AWS", "AZURE", "AWS")),
+                *((PROJECT, provider) for provider in ("AWS", "AZURE", "AWS", "regional mode")),
                 (PROJECT, "Stream Processing"),
             ],
             id="what a project has",
         ),
         pytest.param(
             {"project": PROJECT, "provider": "AWS"},
-            [(PROJECT, name) for name in ("AWS", "Data Federation", "AWS", "AWS", "Stream Processing")],
+            [
+                (PROJECT, name)
+                for name in ("AWS", "Data Federation", "AWS", "AWS", "regional mode", "Stream Processing")
+            ],
             id="what it has in a cloud, or as a whole",
         ),
         pytest.param(
             {"project": PROJECT, "provider": "GCP"},
-            [(PROJECT, "GCP"), (PROJECT, "Data Federation"), (PROJECT, "Stream Processing")],
+            [(PROJECT, each) for each in ("GCP", "Data Federation", "regional mode", "Stream Processing")],
             id="a part that not every kind has",
         ),
         pytest.param(
