@@ -145,6 +145,8 @@ def lost(request: Request) -> AtlasUnavailableError:
 def name_of(request: Request) -> str:
     """Return a short name of a call: its method and what it is about."""
     parts = [unquote(each) for each in request.path.partition("?")[0].split("/")]
+    if parts[-1] in {"clusters", "regionalMode"}:
+        return f"{request.method} {parts[-1]}"
     if "clusters" in parts:
         return f"{request.method} cluster"
     if "endpoint" in parts:

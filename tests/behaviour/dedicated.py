@@ -64,6 +64,10 @@ class DedicatedSteps(Steps):
         world = self.atlas.world
         put_cluster(world, world.projects[PROJECT], ClusterDocument.model_validate(document))
 
+    def regional_mode(self, is_on: bool, _: str) -> None:
+        """Switch the regional mode as a person does."""
+        self.atlas.world.projects[PROJECT].regional_mode = is_on
+
     def accept(self, call: str, _: str) -> None:
         """Answer such calls with success; the first takes effect only with ``late``, the others never; a LIST is empty."""
         self._late.clear()

@@ -16,8 +16,9 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, at_latest
+from atlas_endpoints.kinds.clusters import CLUSTERS, REGIONAL_MODE
 from atlas_endpoints.kinds.connection_strings import Connected, output
-from atlas_endpoints.kinds.dedicated_private_endpoint import remote_regions
+from atlas_endpoints.kinds.dedicated_private_endpoint import remote_regions, second_region
 from atlas_endpoints.kinds.dedicated_private_endpoint.calls import CHANGES, CLUSTER, ENDPOINTS, SERVICES
 from atlas_endpoints.kinds.dedicated_private_endpoint.remote_regions import NO_CHANGE, Regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
@@ -67,7 +68,8 @@ HINT = (
     "Atlas makes private strings some minutes after the endpoint is available, for a cluster that has nodes in this cloud and region,"
     " and only when each of its regions has an endpoint; for a replica set perhaps for one endpoint of a region only. If they do not"
     " come, compare clusterName, providerName and region with the cluster, and see whether the project names its own strings (project"
-    " setting privateEndpointConnectionStringsEnabled)."
+    " setting privateEndpointConnectionStringsEnabled). A sharded cluster in several regions has a string for each of them only in"
+    " regional mode (PrivateEndpointRegionalMode)."
 )
 
 LEGACY = (
@@ -94,7 +96,7 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
     preceding = frozenset({DedicatedReason.SERVICE_INITIATING})
     scope_noun, scopes = "provider", ("AWS", "AZURE", "GCP")
     api, further = ENDPOINTS, (SERVICES, CHANGES)
-    reads: ClassVar = {"cluster": CLUSTER}
+    reads: ClassVar = {"cluster": CLUSTER, "clusters": CLUSTERS, "regionalMode": REGIONAL_MODE}
     states: ClassVar[States] = {  # the clouds have different ones
         "AVAILABLE": Works(),
         **dict.fromkeys(("PENDING_ACCEPTANCE", "PENDING", "INITIATING", "VERIFIED", "NONE"), _CONNECTS),
@@ -152,7 +154,8 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
 
     @override
     def get_request(self, scope: Scope, entry: str) -> Request:
-        return super().get_request(scope, entry) if "/" in entry else SERVICES.get_of(scope, entry)
+        is_of_service = "/" not in entry and entry not in self.reads
+        return SERVICES.get_of(scope, entry) if is_of_service else super().get_request(scope, entry)
 
     @override
     def listed(self, item: Any) -> tuple[str, Service] | None:
@@ -160,7 +163,9 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
         return None if found is None else (found.id, found)
 
     @override
-    def got(self, entry: str, answer: Any) -> Service | Endpoint | None:
+    def got(self, entry: str, answer: Any) -> Any | None:
+        if entry in self.reads:
+            return super().got(entry, answer)
         service_id, _, endpoint_id = entry.partition("/")
         return Endpoint.named(endpoint_id, answer) if endpoint_id else Service.named(service_id, answer)
 
@@ -254,12 +259,15 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
             return decision
         if endpoint is None:
             # A LIST alone proves no absence of what Atlas has shown before.
-            gets = (Get(entry),) if is_deleted or decision.absent is not None else ()
+            gets: tuple[Get, ...] = (Get(entry),) if is_deleted or decision.absent is not None else ()
+            gets += second_region.reads(facts, service) if decision.write is not None else ()
             return replace(decision, absent=None, gets=gets)
         if isinstance(decision.state.requeue, NoRequeue):
             decision = replace(decision, state=replace(decision.state, requeue=RequeueAfter(until_next_look(facts))))
         is_settled = endpoint.status == "AVAILABLE" and decision.write is None
-        return replace(decision, gets=(Get(entry, is_settled),))
+        is_on_its_way = isinstance(self.states.get(endpoint.status or ""), Waits)
+        beside = second_region.reads(facts, service) if is_on_its_way else ()
+        return replace(decision, gets=(Get(entry, is_settled), *beside))
 
     def _only_listed(self, facts: Facts, entry: str) -> Decision:
         called = f"endpoint {facts.resource.endpoint_id}"
@@ -294,11 +302,11 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
 
     @override
     def doubt(self, facts: Facts) -> str:
-        """Return a sentence about forwarding rules that are fewer or more than Google's attachments."""
+        """Return sentences about forwarding rules that are fewer or more than Google's attachments, and about a second region."""
         spec, service = facts.resource.spec, service_of(facts)
         count = 0 if service is None else len(service.service_attachment_names)
         if not spec.is_legacy or len(spec.rules) == count:
-            return ""
+            return "" if service is None else second_region.doubt(facts, service)
         return (
             f" Each service attachment needs one forwarding rule. Service attachments in status.service: {count}; rules in"
             f" spec.gcp.endpoints: {len(spec.rules)}. Delete this resource with deletionPolicy Delete, wait until it is gone, and create"
