@@ -6,10 +6,10 @@ Source: the Atlas Admin API, ``connectionStrings.privateEndpoint`` of "Return On
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
+from atlas_endpoints.kinds.clusters import CLOUDS, Cluster, cluster_in
 from atlas_endpoints.kinds.parts.api import Read
 from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.regions import is_region, same_region
@@ -87,9 +87,34 @@ def output(
     """
     if wanted is None:
         return Output(config_map, keys)
-    fill = partial(connection_values, cluster, endpoint_id, wanted, keys)
-    parse = partial(private_strings, cluster)
-    return Output(config_map, keys, request=lambda scope: read.of(scope, cluster), parse=parse, fill=fill)
+
+    def parse(answer: object) -> tuple[tuple[PrivateStrings, ...], Cluster | None] | None:
+        strings = private_strings(cluster, answer)
+        return None if strings is None else (strings, cluster_in(answer))
+
+    return Output(
+        config_map,
+        keys,
+        request=lambda scope: read.of(scope, cluster),
+        parse=parse,
+        fill=lambda shown: connection_values(cluster, endpoint_id, wanted, keys, shown[0]),
+        never=lambda shown: elsewhere(wanted, shown[1]),
+    )
+
+
+def elsewhere(wanted: Connected, cluster: Cluster | None) -> str:
+    """Return a sentence if the cluster has no node where the endpoint is; "": it has, or Atlas does not show it."""
+    if cluster is None or not wanted.provider or not wanted.region:
+        return ""
+    provider, region = wanted.provider, wanted.region
+    for cloud, each in cluster.nodes:
+        if cloud not in CLOUDS or not each or (cloud == provider and same_region(provider, each, region)):
+            return ""
+    nodes = ", ".join(sorted(f"{cloud} {each}" for cloud, each in cluster.nodes))
+    return (
+        f"Cluster {cluster.name} has nodes in {nodes} only, so it never gets a string for {provider} {region}. Correct"
+        " clusterName, or create a resource in a region of the cluster."
+    )
 
 
 def connection_values(

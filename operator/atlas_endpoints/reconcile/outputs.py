@@ -66,6 +66,7 @@ class Output:
         request: returns the GET that reads the values if the entry does not contain them.
         parse: returns the content of its answer, or None if it is unreadable.
         fill: returns the values in that content, or None if they are not known yet.
+        never: returns why Atlas will never show them, by that content, as sentences; "": it may.
         hint: where to look as long as Atlas does not show them, as sentences.
     """
 
@@ -75,6 +76,7 @@ class Output:
     request: Callable[[Scope], Request] | None = None
     parse: Callable[[object], Any | None] = lambda _: None
     fill: Callable[[Any], Mapping[str, str] | None] = lambda _: None
+    never: Callable[[Any], str] = lambda _: ""
     hint: str = ""
 
 
@@ -138,13 +140,14 @@ class Outputs:
         if self._config_maps is None:
             return Published(_disabled(output.name))
         values, failure, requeue_in = output.values, None, None
+        never = ""
         if output.request is not None and scope is not None:
             if self._reading[scope.credentials] >= READS:
                 return Published(None, READ_SOON)
             self._reading += Counter([scope.credentials])
             try:
                 answer = await self._atlas.read(scope, output.request(scope), parse=output.parse, max_age=max_age)
-                values = output.fill(answer)
+                values, never = output.fill(answer), output.never(answer)
             except AtlasHeldError as held:
                 return Published(None, held.retry_after)
             except AtlasError as error:
@@ -153,7 +156,7 @@ class Outputs:
                 self._reading -= Counter([scope.credentials])
             requeue_in = again if values is None else None
         try:
-            return Published(await _write(self._config_maps, owner, output, values, failure), requeue_in)
+            return Published(await _write(self._config_maps, owner, output, values, failure or never), requeue_in)
         except RefusedError as error:
             return Published(_refused(output.name, error))
         except (ClusterUnavailableError, ConflictError) as error:
@@ -171,9 +174,9 @@ async def _write(
     owner: OutputOwner,
     output: Output,
     values: Mapping[str, str] | None,
-    failure: AtlasError | None,
+    failure: AtlasError | str,
 ) -> Finding:
-    """Write a ConfigMap if that is possible; ``failure``: why its values could not be read."""
+    """Write a ConfigMap if that is possible; ``failure``: why its values could not be read, or will never come; "": neither."""
     name, keys = output.name, output.keys
     found = await config_maps.read(owner.namespace, name)
     if found is not None and owner.uid not in found.owners:
@@ -195,13 +198,20 @@ async def _write(
     return Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
 
 
-def _unknown(output: Output, failure: AtlasError | None, *, keeps: bool) -> Finding:
+def _unknown(output: Output, failure: AtlasError | str, *, keeps: bool) -> Finding:
     """Return that the values of an output are not known; ``keeps``: its ConfigMap has earlier ones."""
     kept = " The ConfigMap keeps the earlier ones." if keeps else ""
-    if failure is None:
+    if isinstance(failure, str):
         values = f"the values for ConfigMap {output.name}"
-        shown = f"Atlas no longer shows {values}." if keeps else f"Atlas does not show {values} yet."
-        return Finding("Unknown", OutputsReason.PENDING, f"{shown}{kept} {output.hint}".rstrip())
+        shown = (
+            f"Atlas no longer shows {values}." if keeps else f"Atlas does not show {values}{'' if failure else ' yet'}."
+        )
+        message = f"{shown}{kept} {failure or output.hint}".rstrip()
+        return (
+            Finding("False", OutputsReason.NOT_FOUND, message)
+            if failure
+            else Finding("Unknown", OutputsReason.PENDING, message)
+        )
     words = failure.explanation.worded(OF_VALUES)
     message = f"The values for ConfigMap {output.name} could not be read.{kept} {words}"
     if isinstance(failure, InstanceNotFoundError | EndpointAbsentError | NotServerlessError):

@@ -67,8 +67,7 @@ KEYS = (
 HINT = (
     "Atlas makes private strings some minutes after the endpoint is available, for a cluster that has nodes in this cloud and region,"
     " and only when each of its regions has an endpoint; for a replica set perhaps for one endpoint of a region only. If they do not"
-    " come, compare clusterName, providerName and region with the cluster, and see whether the project names its own strings (project"
-    " setting privateEndpointConnectionStringsEnabled). A sharded cluster in several regions has a string for each of them only in"
+    " come, see whether the project names its own strings (project setting privateEndpointConnectionStringsEnabled). A sharded cluster in several regions has a string for each of them only in"
     " regional mode (PrivateEndpointRegionalMode)."
 )
 
