@@ -33,7 +33,7 @@ _CLOUD_NAMES = {cloud: dict(pair.split("=") for pair in text.split()) for cloud,
 _ATLAS_NAMES = {cloud: {own: name for name, own in names.items()} for cloud, names in _CLOUD_NAMES.items()}
 _DIRECTION = "(NORTH|SOUTH)?(EAST|WEST)|NORTH|SOUTH|CENTRAL"
 _RULES = {
-    "AWS": re.compile(rf"(AF|AP|CA|CN|EU|IL|ME|MX|SA|US|US_GOV)_({_DIRECTION})_[1-9]"),
+    "AWS": re.compile(rf"(AP_({_DIRECTION})_[1-9]|(AF|CA|CN|EU|IL|ME|MX|SA|US|US_GOV)_({_DIRECTION})_[1-4])"),
     "GCP": re.compile(rf"(AFRICA|ASIA|AUSTRALIA|EUROPE|NORTHAMERICA|US)_({_DIRECTION})_[1-9][0-9]?"),
 }
 """Atlas's names that follow a rule: a cloud adds regions, and rarely an area."""

@@ -144,7 +144,9 @@ async def _may_write(place: Place, values: list[object], client: Requester, cred
             case AtlasError() as error if not isinstance(error, EndpointAbsentError):
                 return failed(f"The right to write is unknown. {error.explanation.worded(WORDING)}")
             case _:
-                return ok(f"The credentials may write to the project ({request.method} without a change, {took}).")
+                return ok(
+                    f"The credentials may write to the project ({request.method} without a change, to an ID that cannot exist, {took})."
+                )
     return found
 
 

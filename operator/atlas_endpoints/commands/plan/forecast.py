@@ -110,9 +110,9 @@ def forecast_of(manifest: Manifest, body: Body, outcome: Outcome, state: State, 
     action = _action(manifest, outcome, state, named)
     write = outcome.planned.write if outcome.planned is not None else None
     message, doubt = _message(manifest, outcome, state, action), ""
-    if write is not None and write.request.method == "POST":
-        # The operator sends it all the same, since a LIST does not show what is only left over.
-        problem = kind.mismatch(resource, values)
+    if write is not None and write.request.method != "DELETE":
+        # The operator sends a POST all the same, since a LIST does not show what is only left over.
+        problem = kind.mismatch(resource, values) if write.request.method == "POST" else None
         doubt = write.doubt if problem is None else f" {problem}"
         message += "" if doubt in message else doubt
     return Forecast(

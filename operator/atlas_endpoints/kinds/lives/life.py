@@ -263,7 +263,7 @@ class Life(KindWithCommands[R]):
         if facts.is_protected(facts.resource.thing):
             message = (
                 f"{said} Another resource names it as well, so the operator does not delete it. To {anew}, delete the other resource,"
-                f" and {FORCE}. {atlas_says}"
+                f" and {FORCE}. If it is of another namespace, ask the administrator, whom `atlas-endpoints status` shows it. {atlas_says}"
             )
             return Decision(State(Reason.ENDPOINT_FAILED, message, differences=found.differences, observed=observed))
         message = (

@@ -42,7 +42,9 @@ ALONE = replace(PLACE, scope=Scope("f", "", KIND.names.kind, ""))
 FAILED = "failed   Atlas refuses; do this."
 ACCEPTED = "ok       Atlas accepts the credentials (LIST, … ms)."
 READABLE = "ok       Atlas accepts the credentials, and they may read the project (LIST, … ms)."
-WRITABLE = "ok       The credentials may write to the project (PATCH without a change, … ms)."
+WRITABLE = (
+    "ok       The credentials may write to the project (PATCH without a change, to an ID that cannot exist, … ms)."
+)
 
 
 def refused(kind: type[AtlasError], http_status: int | None = 400) -> AtlasError:
