@@ -101,9 +101,13 @@ class AtlasSettings(BaseSettings):
         default=False,
         description="Accept an http:// address of another machine; only for test clusters, because credentials are sent unencrypted",
     )
-    atlas_url: str = Field(default=DEFAULT_URL, description="Address of the Atlas Admin API")
+    atlas_url: str = Field(
+        default=DEFAULT_URL,
+        description="Address of the Atlas Admin API; Atlas for Government: https://cloud.mongodbgov.com",
+    )
     ca_file: Path | None = Field(
-        default=None, description="Certificates to trust for Atlas instead of the system's, as PEM"
+        default=None,
+        description="Certificates to trust for Atlas instead of the system's, as PEM; for a proxy that terminates TLS",
     )
 
     @field_validator("atlas_url")
@@ -120,9 +124,15 @@ class OperatorSettings(AtlasSettings):
       atlas-endpoints run --atlas-url http://127.0.0.1:8090 --log-format text --leader-elect off
     """
 
-    kinds: Names = Field(default=(), description="Kinds of resources to serve, separated by commas; all when empty")
+    kinds: Names = Field(
+        default=(),
+        description="Kinds of resources to serve, separated by commas; all when empty. Of the others it reads nothing, and needs neither CRD nor rights",
+    )
     namespaces: Namespaces = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
-    label_selector: str = Field(default="", description="Serve only resources with these labels")
+    label_selector: str = Field(
+        default="",
+        description="Serve only resources with these labels, such as team=shop; one that loses them is left alone",
+    )
     credentials_secret: Secret = Field(
         default=None,
         description="namespace/name of the operator's own Secret, for resources that name none and whose namespace names none",
@@ -143,44 +153,53 @@ class OperatorSettings(AtlasSettings):
         description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",
     )
     outputs: CliExplicitFlag[bool] = Field(
-        default=False, description="Whether the operator writes ConfigMaps for resources that request them"
+        default=False,
+        description="Whether the operator writes ConfigMaps for resources that request them, for which it needs rights",
     )
     # A resource may not set less than 1m; the setting may, for test clusters.
     sync_interval: Duration = Field(
         default=timedelta(minutes=10),
         ge=timedelta(seconds=1),
         le=timedelta(hours=24),
-        description="How often the operator compares a settled endpoint with Atlas, unless the resource sets its own interval",
+        description="How often the operator compares a settled endpoint with Atlas, unless the resource sets its own interval; 1s to 24h",
     )
     stall_grace: Duration = Field(
         default=timedelta(minutes=2),
         ge=timedelta(0),
-        description="How long a problem that another object may solve counts as progress before the resource is Stalled",
+        description="How long a problem that another object may solve counts as progress before the resource is Stalled, and how long a deletion waits for resources that may name the same",
     )
     max_corrections: Annotated[str, AfterValidator(lambda value: str(Limit.parse(value)))] = Field(
         default="20%",
         description="For how many resources drift may be corrected within one sync interval: a share of all (at least 10) or a number",
     )
     writes: CliExplicitFlag[bool] = Field(
-        default=True, description="Whether the operator writes to Atlas; off: statuses show what it would send"
+        default=True,
+        description="Whether the operator writes to Atlas; off: resources are handled as with managementPolicy Observe, and statuses show what it would send",
     )
-    concurrency: int = Field(default=16, ge=1, le=256, description="How many resources are reconciled at once")
+    concurrency: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="How many resources are reconciled at once, 1 to 256; one namespace, and one pair of credentials, get at most half",
+    )
     leader_elect: CliExplicitFlag[bool] = Field(
         default=True,
         description="Elect a leader among several replicas by a Lease; only a single replica can run without",
     )
-    lease_name: ObjectName = Field(default="atlas-endpoints", description="Name of the Lease")
+    lease_name: ObjectName = Field(
+        default="atlas-endpoints", description="Name of the Lease; another name needs another right"
+    )
     lease_namespace: OptionalNamespace = Field(
         default=None,
         description="Namespace of the Lease; the Pod's own, or that of the kubeconfig's context, when empty",
     )
     lease_duration: Duration = Field(
         default=timedelta(seconds=45),
-        description="How long after the leader's last renewal another replica takes over; a write may take a third of it, at most 15s",
+        description="How long after the leader's last renewal another replica takes over; a write may take a third of it, at most 15s. Whole seconds, 6s to 10m",
     )
     resource_metrics: Literal["counts", "names"] = Field(
         default="names",
-        description="Which metrics of resources exist: counts (only totals) or names (also single resources)",
+        description="Which metrics of resources exist: counts (only totals) or names (also single resources, some five series for each)",
     )
     http_address: Address = Field(
         default="0.0.0.0:8080", description="Address of /livez, /readyz and /metrics"

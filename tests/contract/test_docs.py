@@ -16,12 +16,9 @@ import yaml
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
 from atlas_endpoints.commands.check.report import Level
-from atlas_endpoints.commands.check.settings import CheckSettings
 from atlas_endpoints.commands.clusterless import (
     VARIABLES,
     EnvironmentCredentials,
-    ImportSettings,
-    PlanSettings,
 )
 from atlas_endpoints.commands.manifests import Invalid, Place
 from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast
@@ -42,7 +39,6 @@ from atlas_endpoints.reconcile.reasons import (
     ReferencesReason,
     SyncedReason,
 )
-from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import logs
 from atlas_endpoints.telemetry.metrics import PREFIX
 from delivery.recorded import recorded
@@ -62,7 +58,6 @@ from support.documentation import (
 from support.resources import ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -117,18 +112,8 @@ def rule_of(cells: list[str]) -> Rule:
     return Rule(" | ".join(cells[:-1]), tuple(tests))
 
 
-RULED = (
-    "architecture.md",
-    "backup.md",
-    "data-federation.md",
-    "dedicated.md",
-    "deletion.md",
-    "encryption-at-rest.md",
-    "multi-tenancy.md",
-    "serverless.md",
-    "streams.md",
-)
-"""The pages on which each rule names its tests; the threat model names whole files."""
+RULED = ("architecture.md",)
+"""The pages on which each promise names its tests; the threat model names whole files."""
 
 
 @functools.cache
@@ -175,11 +160,11 @@ def test_every_reason_of_ready_has_its_paragraph_and_no_other_has() -> None:
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_a_reason_has_its_four_parts_in_order(reason: ReadyReason) -> None:
+def test_a_reason_has_its_three_parts_in_order(reason: ReadyReason) -> None:
     told = section(DOCS / "reasons.md", "Ready").split(f"### {reason}\n")[1].split("\n### ")[0]
     before, *parts = re.split(r"^\*\*(\w+):\*\* ", told, flags=re.MULTILINE)
     assert before.strip() == ""
-    assert parts[::2] == ["Means", "Operator", "You", "Healed"]
+    assert parts[::2] == ["Means", "Operator", "You"]
     assert [part for part in parts[1::2] if not part.strip()] == []
     assert [part for part in parts[1::2] if "as with " in part] == [], "whoever reads this reads no other paragraph"
 
@@ -251,9 +236,9 @@ def test_every_refusal_that_the_installation_page_explains_is_provoked_by_a_test
     assert quoted == provoked
 
 
-def test_the_readme_names_each_condition() -> None:
+def test_the_concepts_name_each_condition() -> None:
     documented = {
-        word for row in rows(section(ROOT / "README.md", "Conditions and status fields")) for word in words(row[0])
+        word for row in rows(section(DOCS / "concepts.md", "Conditions and status fields")) for word in words(row[0])
     }
     assert {"Ready", "Reconciling", "Stalled", *CONDITIONS} <= documented
 
@@ -268,31 +253,8 @@ def test_the_page_and_the_picture_that_tell_the_kinds_apart_show_each_of_them() 
     assert set(shown) == {each for each in kinds if each.endswith("Endpoint")}  # the regional mode connects nothing
 
 
-def settings_rows() -> list[list[str]]:
-    return rows((DOCS / "settings.md").read_text(encoding="utf-8").split("\n## ", maxsplit=1)[0])
-
-
 def of_commands(heading: str) -> list[list[str]]:
     return rows(section(DOCS / "commands.md", heading))
-
-
-SETTINGS: dict[str, tuple[list[list[str]], Iterable[str]]] = {
-    "the operator": (settings_rows(), OperatorSettings.model_fields),
-    "check alone": (
-        of_commands("Check a project that no resource uses"),
-        CheckSettings.model_fields.keys() - OperatorSettings.model_fields.keys(),
-    ),
-    "plan": (of_commands("plan flags"), PlanSettings.model_fields),
-    "import": (of_commands("import flags"), ImportSettings.model_fields),
-}
-
-
-@pytest.mark.parametrize("of", SETTINGS)
-def test_every_setting_has_its_row_and_no_other_has(of: str) -> None:
-    table, names = SETTINGS[of]
-    assert {(words(row[0])[0], words(row[1])[0]) for row in table} == {
-        (f"--{name.replace('_', '-')}", f"ATLAS_ENDPOINTS_{name.upper()}") for name in names
-    }
 
 
 def test_every_word_that_a_finding_begins_with_is_explained_and_no_other_is() -> None:
@@ -317,12 +279,6 @@ def test_every_field_and_action_of_a_plan_is_documented_and_no_other_is() -> Non
     assert [words(row[0])[0] for row in actions] == list(Action)
     assert {words(row[0])[0] for row in actions if row[2] == "yes"} == CHANGING
     assert {words(row[0])[0] for row in actions if not row[2]} == FAILED
-
-
-def test_every_metric_has_its_row_with_type_and_labels_and_no_other_has() -> None:
-    text = (DOCS / "metrics.md").read_text(encoding="utf-8").split("Useful queries", maxsplit=1)[0]
-    documented = {words(row[0])[0]: (row[1], frozenset(words(row[2]))) for row in rows(text)}
-    assert documented == exported_metrics()
 
 
 def test_the_metrics_in_queries_exist() -> None:

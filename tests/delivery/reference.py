@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,21 +14,18 @@ from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.status.settings import StatusSettings
 from atlas_endpoints.kinds import named
 from atlas_endpoints.settings import OperatorSettings, SimulatorSettings
-from conform.rows import rows
 from crd import crd_of
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
 
-    from conform.rows import Row
 
 FOLDER = DOCS / "reference"
-UNCONFIRMED = DOCS / "unconfirmed.md"
 SHORT = {
     name: f"-{short}" if len(short) == 1 else f"--{short}"
     for name, short in (Commands.model_config.get("cli_shortcuts") or {}).items()
@@ -50,8 +46,8 @@ KINDS = {
 """The page of each kind."""
 
 
-def resource(kind: str, selected: str) -> str:
-    """Make the page about a kind: each field of spec and status; ``selected``: a field to show the selectors with."""
+def resource(kind: str) -> str:
+    """Make the page about a kind: each field of spec and status."""
     crd = crd_of(*named([kind]))
     (version,) = crd["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]
@@ -67,7 +63,7 @@ def resource(kind: str, selected: str) -> str:
         schema["description"],
         "Selectors of fields: "
         + ", ".join(f"`{each['jsonPath'].removeprefix('.')}`" for each in version["selectableFields"])
-        + f" (`kubectl get {names['shortNames'][0]} --field-selector {selected}=…`).",
+        + f" (`kubectl get {names['shortNames'][0]} --field-selector spec.projectId=…`).",
     ]
     rules = _rules(schema, "")
     for name in ("spec", "status"):
@@ -154,7 +150,7 @@ def settings() -> str:
         "# Commands, flags and variables",
         (
             "Each setting of `atlas-endpoints` is a flag and an environment variable; the flag overrides the variable."
-            " [Settings](../settings.md) describes the operator's settings and the annotations in more detail, and"
+            " [Settings](../settings.md) explains references, outputs and annotations, and"
             " [Commands](../commands.md) the other commands. `atlas-endpoints --version` prints the version."
         ),
     ]
@@ -206,46 +202,12 @@ def metrics() -> str:
     parts = [
         "# All metrics",
         (
-            "All metrics of `/metrics` by name, with their help texts. [Metrics and probes](../metrics.md) groups them by subject,"
-            " and describes their labels and useful queries."
+            "All metrics of `/metrics` by name, with their help texts. [Metrics and probes](../metrics.md)"
+            " explains labels, and has useful queries."
         ),
         "\n".join(["| metric | type | labels | help text |", "| --- | --- | --- | --- |", *rows]),
     ]
     return _page(parts, "operator/atlas_endpoints/telemetry and process/runtime_metrics.py")
-
-
-def unconfirmed() -> str:
-    """Make the tables of the page about what is not confirmed; its other texts are written by hand."""
-    text, known = UNCONFIRMED.read_text(encoding="utf-8"), rows()
-
-    def table(found: re.Match[str]) -> str:
-        family, about = found[2], found[3]
-        return found[1] + _table_of([row for row in known if row.families[0] == family], about)
-
-    return re.sub(r"(<!-- rows: (\S+) (\S+) -->\n\n)(?:\|.*\n)*", table, text)
-
-
-def _table_of(found: Sequence[Row], about: str) -> str:
-    """Make the table of what the simulator does or of what the operator assumes, with the rows that `conform` tries."""
-    if about == "simulator":
-        head, cells = (
-            ["question", "the simulator"],
-            [([row.question, row.simulator], row) for row in found if row.simulator],
-        )
-    else:
-        assumed = [row for row in found if row.assumes]
-        with_source = any(row.source for row in assumed)
-        head = [
-            "not confirmed",
-            *["source"] * with_source,
-            "what the operator assumes, and what it does if that is wrong",
-        ]
-        cells = [([row.question, *[row.source] * with_source, row.assumes], row) for row in assumed]
-    is_tried = any(row.expect for _, row in cells)
-    lines = [head + ["[conform](#confirm-it-yourself)"] * is_tried]
-    lines += [each + [f"`{row.id}`" if row.expect else f"no: {row.reason}"] * is_tried for each, row in cells]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "".join(f"| {' | '.join(each)} |\n".replace("|  |", "| |") for each in lines)
 
 
 def _page(parts: list[str], source: str) -> str:
@@ -254,14 +216,8 @@ def _page(parts: list[str], source: str) -> str:
 
 
 PAGES: dict[Path, Callable[[], str]] = {
-    **{
-        FOLDER / page: partial(
-            resource, kind, "spec.instanceName" if kind == "ServerlessPrivateEndpoint" else "spec.region"
-        )
-        for kind, page in KINDS.items()
-    },
+    **{FOLDER / page: partial(resource, kind) for kind, page in KINDS.items()},
     FOLDER / "settings.md": settings,
     FOLDER / "metrics.md": metrics,
-    UNCONFIRMED: unconfirmed,
 }
 """Each page, and what makes it."""
