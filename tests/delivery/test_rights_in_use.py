@@ -10,9 +10,9 @@ import yaml
 
 from control_plane.process import PATIENCE, wait_until
 from delivery.helm import documents
-from delivery.recorded import DEDICATED, KINDS, SERVERLESS, STREAM
+from delivery.recorded import DEDICATED, KINDS, REGIONAL_MODE, SERVERLESS, STREAM
 from delivery.rights import BINDINGS, ROLES, granted
-from delivery.subjects import SUBJECTS, DedicatedPlace, StreamPlace
+from delivery.subjects import SUBJECTS, DedicatedPlace, RegionalModePlace, StreamPlace
 from faults.proxy import Proxy
 from faults.rules import Refusal
 from support import clouds
@@ -243,7 +243,7 @@ def connect(of_kinds: Mapping[str, Resources], places: Iterator[Place]) -> None:
     connect_clusters(of_kinds[DEDICATED], next(places), next(places))
     for kind in of_kinds.keys() - {DEDICATED}:
         named = {**SUBJECTS[kind].NAMED, "deletionPolicy": "Delete"}
-        place = StreamPlace if kind == STREAM else DedicatedPlace
+        place = {STREAM: StreamPlace, REGIONAL_MODE: RegionalModePlace}.get(kind, DedicatedPlace)
         of_kinds[kind].create("orders", place(next(places).project, "", "").spec(**named))
         of_kinds[kind].wait_ready("orders")
 
