@@ -127,7 +127,7 @@ def _shared_by(tenants: int | None, row: Row) -> Row:
 
 
 def _contenders(stage: Stage, programs: GoPrograms, row: Row, only: str | None) -> Sequence[Contender]:
-    peer = Peer.limited(programs.peer) if row.limited else Peer(programs.peer)
+    peer = Peer(programs.peer)
     if row.alone:
         return [] if only == PEER else [stage.ours]
     match only:

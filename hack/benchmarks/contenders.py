@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import aiohttp
 
 from benchmarks import usage
-from benchmarks.results import OURS, PEER, SLOW_PEER
+from benchmarks.results import OURS, PEER
 from control_plane.go_build import CACHE, GoModule, ensure_built
 from control_plane.ports import free_port
 
@@ -113,22 +113,10 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The operator in Go.
-
-    Attributes:
-        qps: Requests a second to the API server that its client allows; -1: no limit.
-        burst: How many more may come at once.
-    """
+    """The operator in Go."""
 
     program: Path
     name: str = PEER
-    qps: int = -1
-    burst: int = 0
-
-    @classmethod
-    def limited(cls, program: Path) -> Peer:
-        """Give it the client limits that were the default for years."""
-        return cls(program, SLOW_PEER, qps=20, burst=30)
 
     def launch(self, conditions: Conditions) -> Launch:
         metrics, probes = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
@@ -137,8 +125,6 @@ class Peer:
             "label-selector": conditions.selector,
             "sync-interval": f"{conditions.sync_interval:g}s",
             "max-concurrent-reconciles": conditions.workers,
-            "kube-api-qps": self.qps,
-            "kube-api-burst": self.burst,
             "metrics-bind-address": metrics,
             "health-probe-bind-address": probes,
         }
@@ -220,11 +206,11 @@ class Running:
 
 
 LAYERS = {
-    "python": ("/python",),
     "pydantic": ("_pydantic_core",),
     "tls": ("/libssl", "/libcrypto", "/_ssl."),
     "c_library": ("/libc.", "/libc-", "/ld-linux"),
     "http": ("/uvloop/", "/aiohttp/", "/multidict/", "/yarl/", "/frozenlist/", "/propcache/", "/orjson/"),
+    "python": ("/python",),  # the last one, since libraries lie below it
 }
 """Of which programs and libraries each layer is; ``other`` has the rest."""
 
@@ -232,15 +218,19 @@ LAYERS = {
 def counted_in(callgrind: str) -> dict[str, int]:
     """Return the instructions in callgrind's dump by layer, and of all.
 
-    A line of costs is ``<position> <instructions>``; the one after ``calls=`` repeats what the called function has.
+    A line of costs is ``<position> <instructions>``; the one after ``calls=`` repeats what the called function has. A name has
+    a number, and stands beside it only the first time, which may be where one is called from it (``cob=``).
     """
     objects: dict[str, str] = {}
     counts = dict.fromkeys([*LAYERS, "other", "all"], 0)
     layer, inclusive = "other", False
     for line in callgrind.splitlines():
-        if line.startswith("ob="):
-            number, _, path = line.removeprefix("ob=").partition(" ")
+        if line.startswith(("ob=", "cob=")):
+            kind, _, named = line.partition("=")
+            number, _, path = named.partition(" ")
             path = objects.setdefault(number, path)
+            if kind == "cob":
+                continue
             layer = next((name for name, parts in LAYERS.items() if any(part in path for part in parts)), "other")
         elif line.startswith("calls="):
             inclusive = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
-from benchmarks.results import OURS, PEER, SLOW_PEER, RowResult, Summary, shown
+from benchmarks.results import OURS, PEER, RowResult, Summary, shown
 
 Measured: TypeAlias = Mapping[str, RowResult]
 """The results by the names of the rows."""
@@ -31,7 +31,6 @@ class Line:
         figure: Which figure of the row.
         unit: Of the figure; empty for numbers of things.
         goal: What it is to be, if anything.
-        against: The contender that ours is compared with.
         no_peer: Why there is nothing to compare with.
     """
 
@@ -40,7 +39,6 @@ class Line:
     figure: str
     unit: str = ""
     goal: Goal | None = None
-    against: str = PEER
     no_peer: str = ""
 
     def summary(self, measured: Measured, contender: str) -> Summary | None:
@@ -50,7 +48,7 @@ class Line:
 
     def ratio(self, measured: Measured) -> float | None:
         """Divide our median by that of the peer; None when that makes no sense."""
-        ours, peer = self.summary(measured, OURS), self.summary(measured, self.against)
+        ours, peer = self.summary(measured, OURS), self.summary(measured, PEER)
         return ours.median / peer.median if ours and peer and peer.median else None
 
 
@@ -123,7 +121,6 @@ def _of_dedicated(figure: str, change: str, goal: Goal | None = None) -> Iterato
     """Yield the lines for a change of dedicated endpoints, one at a time."""
     yield _dedicated(f"one {change} at rest, p50", "edit", f"{figure}_p50_ms", "ms", goal)
     yield _dedicated(f"one {change} at rest, p99", "edit", f"{figure}_p99_ms", "ms")
-    yield _dedicated(f"until Atlas hears of the {change}, p50", "edit", f"{figure}_heard_p50_ms", "ms")
     yield _dedicated(f"Atlas calls for each {change}", "edit", f"{figure}_atlas_calls")
     yield _dedicated(f"Kubernetes writes for each {change}", "edit", f"{figure}_kubernetes_writes")
 
@@ -132,7 +129,7 @@ def _six_kinds(title: str, figure: str, goal: Goal | None = None) -> Line:
     return Line(f"1,000 of six kinds: {title}", "six-kinds-rest", figure, goal=goal, no_peer="no such kinds")
 
 
-def _among(size: str, row: str, goal: Goal | None) -> Iterator[Line]:
+def _among(size: str, row: str, goal: Goal) -> Iterator[Line]:
     operations = {
         "list": "LIST, among {} instances",
         "write": "write, among {} instances",
@@ -155,14 +152,8 @@ LINES = (
     *_of_burst("1,000 {}s at once, 64 workers", "rate", "/s", ratio_at_least(0.75), ratio_at_least(0.75), workers=64),
     *_of_burst("processor time for each {}, 16 workers", "cpu_ms", "ms", ratio_at_most(2.7), ratio_at_most(3)),
     *_of_instructions(),
-    *_of_burst("processor time of the control plane for each {}, 16 workers", "control_plane_cpu_ms", "ms"),
-    *_of_burst("processor time of the control plane for each {}, 64 workers", "control_plane_cpu_ms", "ms", workers=64),
-    *_of_burst("Atlas calls for each {} of a burst", "atlas_calls"),
     *_of_burst("Kubernetes writes for each {} of a burst", "kubernetes_writes", "", at_most(1), at_most(1)),
     Line("1,000 edits at once, where Atlas admits 10 calls a second for each of 2 projects", "limit", "all_s", "s", ratio_at_most(0.55)),
-    Line("Atlas calls for each of these edits", "limit", "atlas_calls"),
-    Line("of them refused by the limit", "limit", "refused_calls"),
-    Line("one edit while 5,000 resources resync, p50", "resync", "p50_ms", "ms"),
     Line("one edit while 5,000 resources resync, p99", "resync", "p99_ms", "ms", ratio_at_most(0.8)),
     Line("start, all 5,000 known", "start-5000", "ready_s", "s", ratio_at_most(1.2)),
     Line("start, all 5,000 compared with Atlas", "start-5000", "compared_s", "s", ratio_at_most(0.8)),
@@ -175,32 +166,22 @@ LINES = (
     Line("resident memory, 20,000 settled", "start-20000", "resident_mb", "MB", _MEMORY),
     Line("Atlas calls an hour at rest, 1,000 resources on 40 instances", "rest", "atlas_calls_an_hour", goal=at_most(260)),
     Line("Kubernetes writes at rest", "rest", "kubernetes_writes", goal=at_most(0)),
-    Line("200 edits at once, the peer with 20 requests a second", "throttled", "edit_rate", "/s", against=SLOW_PEER),
-    Line("the last of 200 edits at rest (p99), the peer with 20 requests a second", "throttled", "edit_p99_ms", "ms", against=SLOW_PEER),
     Line("start, all 20,000 on 2,000 instances known", "wide-start", "ready_s", "s", _KNOWN),
-    Line("start, all 20,000 on 2,000 instances compared with Atlas", "wide-start", "compared_s", "s"),
-    Line("start, Atlas calls for 20,000 on 2,000 instances", "wide-start", "atlas_calls"),
-    Line("start, Kubernetes writes for 20,000 on 2,000 instances", "wide-start", "kubernetes_writes", goal=at_most(0)),
     Line("resident memory, 20,000 settled on 2,000 instances", "wide-start", "resident_mb", "MB", _MEMORY),
-    Line("one edit while 20,000 resources on 2,000 instances resync, p50", "wide-resync", "p50_ms", "ms"),
     Line("one edit while 20,000 resources on 2,000 instances resync, p99", "wide-resync", "p99_ms", "ms"),
     *_of_dedicated("create", "new endpoint", at_most(40)),
     *_of_dedicated("edit", "edit of remote regions"),
     _dedicated("start, all 5,000 known", "start-5000", "ready_s", "s"),
     _dedicated("start, all 5,000 compared with Atlas", "start-5000", "compared_s", "s"),
-    _dedicated("start, Atlas calls for 5,000", "start-5000", "atlas_calls"),
-    _dedicated("start, Kubernetes writes for 5,000", "start-5000", "kubernetes_writes", goal=at_most(0)),
     _dedicated("resident memory, 5,000 settled", "start-5000", "resident_mb", "MB"),
     _dedicated("LISTs an hour at rest, 1,000 endpoints in 40 projects", "rest", "lists_an_hour", goal=at_most(260)),
     _dedicated("GETs an hour at rest, 1,000 endpoints in 40 projects", "rest", "gets_an_hour"),
-    _dedicated("calls in the busiest tenth of an interval at rest", "rest", "busiest_tenth_percent", "%"),
     _dedicated("Kubernetes writes at rest", "rest", "kubernetes_writes", goal=at_most(0)),
     _six_kinds("LISTs of a page in an interval", "looks_at_a_page", at_most(1.25)),
     _six_kinds("reads of one thing in an interval", "looks_at_a_read", at_most(1.25)),
     _six_kinds("Atlas calls an hour at rest", "atlas_calls_an_hour"),
     _six_kinds("writes to Atlas at rest", "atlas_writes", at_most(0)),
     _six_kinds("Kubernetes writes at rest", "kubernetes_writes", at_most(0)),
-    *_among("1,000", "among-1000", None),
     *_among("20,000", "among-20000", at_most_times(2, "among-1000", "that among 1,000")),
 )  # fmt: skip
 

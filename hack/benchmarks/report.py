@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.lines import LINES, cell
-from benchmarks.results import OURS
+from benchmarks.results import OURS, PEER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def _line(line: Line, measured: Measured) -> str:
     cells = (
         line.title,
         cell(line.summary(measured, OURS), line.unit),
-        cell(line.summary(measured, line.against), line.unit) or line.no_peer,
+        cell(line.summary(measured, PEER), line.unit) or line.no_peer,
         "" if ratio is None else f"{ratio:.2f}",
         line.goal.text if line.goal else "",
         {True: "yes", False: "**no**", None: ""}[met],

@@ -44,7 +44,6 @@ def shown(value: float) -> str:
 
 OURS = "ours"
 PEER = "peer"
-SLOW_PEER = "peer, 20 qps"
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,13 +303,11 @@ class Row:
     Attributes:
         measure: Runs it once.
         fleet: What there is.
-        limited: Whether the limited peer runs in it too, beside ours.
         alone: Whether ours runs in it with no peer.
     """
 
     measure: Measure
     fleet: Fleet = SERVERLESS
-    limited: bool = False
     alone: bool = False
 
 
@@ -318,7 +316,6 @@ ROWS: Mapping[str, Row] = {
     "burst-16": Row(partial(measure_burst, workers=16)),
     "burst-64": Row(partial(measure_burst, workers=64)),
     "instructions": Row(measure_instructions, alone=True),
-    "throttled": Row(partial(measure_burst, size=200, workers=16), limited=True),
     "limit": Row(measure_edits_within_limit, TWO_PROJECTS),
     "resync": Row(measure_edits_in_resync),
     "start-5000": Row(partial(measure_start, sizes=(5000,))),

@@ -32,8 +32,6 @@ func main() {
 		selector   = flag.String("label-selector", "", "serve only resources with these labels")
 		interval   = flag.Duration("sync-interval", 10*time.Minute, "how often a settled endpoint is compared with Atlas")
 		concurrent = flag.Int("max-concurrent-reconciles", 1, "how many resources are worked on at once")
-		qps        = flag.Float64("kube-api-qps", -1, "requests a second to the API server; -1: no limit")
-		burst      = flag.Int("kube-api-burst", 0, "requests to the API server that may exceed the limit for a moment")
 		metrics    = flag.String("metrics-bind-address", ":8080", "where metrics are served")
 		probes     = flag.String("health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	)
@@ -42,15 +40,13 @@ func main() {
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
 
-	if err := run(*atlasURL, *selector, *interval, *concurrent, float32(*qps), *burst, *metrics, *probes); err != nil {
+	if err := run(*atlasURL, *selector, *interval, *concurrent, *metrics, *probes); err != nil {
 		ctrl.Log.Error(err, "The operator ends")
 		os.Exit(1)
 	}
 }
 
-func run(
-	atlasURL, selector string, interval time.Duration, concurrent int, qps float32, burst int, metrics, probes string,
-) error {
+func run(atlasURL, selector string, interval time.Duration, concurrent int, metrics, probes string) error {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	served, err := labels.Parse(selector)
@@ -61,7 +57,7 @@ func run(
 	if err != nil {
 		return err
 	}
-	config.QPS, config.Burst = qps, burst
+	config.QPS = -1 // no limit
 
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
