@@ -61,7 +61,7 @@ def test_every_example_of_a_fault_is_one() -> None:
     for document in documents:
         faults.add(json.loads(document))
 
-    assert len(faults.documents()) == len(documents) == 15
+    assert len(faults.documents()) == len(documents) == 8
 
 
 def test_the_example_of_a_seed_file_is_one() -> None:
